@@ -1,0 +1,160 @@
+"""The border between untyped flags and the program: mappings become frozen dataclasses once, checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import types as builtin_types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from fastslow import registry
+
+T = TypeVar("T")
+
+
+class ConfigError(ValueError):
+    """A configuration value of the wrong type or out of range; the message names its path."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Plugin:
+    """A registered name with the options its factory takes."""
+
+    name: str
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """How test splits are scored and drift is measured."""
+
+    temperature: float = 0.0  # 0 is greedy
+    samples: int = 1  # mean@k: k samples per test item, k > 1 only makes sense at temperature > 0
+    max_tokens: int = 8  # an answer longer than this is cut, and wrong
+    drift_examples: int = (
+        8  # validation items per task in the fixed drift probe set; 0 turns it off
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Everything that determines a run's result, apart from code, data and machine."""
+
+    seed: int
+    order_seed: int
+    model: Plugin
+    stream: Plugin
+    scheduler: Plugin
+    fast: Plugin
+    slow: Plugin
+    evaluation: Evaluation
+
+
+def from_mapping(cls: type[T], mapping: Mapping[str, Any], path: str = "") -> T:
+    """Build the (possibly nested) dataclass `cls`; raise on unknown keys and wrong types.
+
+    A `Plugin` field is written flat in the mapping: `{"name": "lora", "rank": 8}`. Ints are accepted
+    for floats, lists for tuples. Missing keys take the dataclass's default; a missing key without
+    default is an error.
+    """
+    hints = typing.get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    for key in mapping:
+        if key not in fields:
+            raise registry.unknown("configuration key", f"{path}{key}", [path + n for n in fields])
+    values = {}
+    for name, field in fields.items():
+        if name in mapping:
+            values[name] = _convert(mapping[name], hints[name], f"{path}{name}")
+        elif field.default is field.default_factory is dataclasses.MISSING:
+            raise ConfigError(f"configuration key {path}{name} is missing")
+    return cls(**values)
+
+
+def _convert(value: Any, hint: Any, path: str) -> Any:
+    if hint is Plugin:
+        return _plugin(value, path)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{path} must be a mapping, got {value!r}")
+        return from_mapping(hint, value, f"{path}.")
+    if not _matches(value, hint):
+        wanted = getattr(hint, "__name__", str(hint)) if isinstance(hint, type) else str(hint)
+        raise ConfigError(f"{path} must be {wanted}, got {value!r}")
+    return _plain(value, hint)
+
+
+def _plugin(value: Any, path: str) -> Plugin:
+    if isinstance(value, str):
+        return Plugin(value)
+    if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
+        raise ConfigError(f"{path} must be a mapping with a 'name', got {value!r}")
+    return Plugin(value["name"], {k: _thaw(v) for k, v in value.items() if k != "name"})
+
+
+def _matches(value: Any, hint: Any) -> bool:
+    origin = typing.get_origin(hint)
+    if hint is Any:
+        return True
+    if origin in (typing.Union, builtin_types.UnionType):
+        return any(_matches(value, arm) for arm in typing.get_args(hint))
+    if origin is typing.Literal:
+        return value in typing.get_args(hint)
+    if origin is tuple:
+        item = typing.get_args(hint)[0]
+        return isinstance(value, list | tuple) and all(_matches(v, item) for v in value)
+    if origin is not None:
+        return isinstance(value, origin)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def _plain(value: Any, hint: Any) -> Any:
+    if hint is float:
+        return float(value)
+    if isinstance(value, list):
+        return tuple(value)
+    return _thaw(value)
+
+
+def _thaw(value: Any) -> Any:
+    """Turn ConfigDicts and other mappings into plain dicts, and lists into tuples."""
+    if isinstance(value, Mapping):
+        return {k: _thaw(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(_thaw(v) for v in value)
+    return value
+
+
+def to_json(run: Run) -> dict[str, Any]:
+    """Return the flat mapping that `from_mapping(Run, ...)` inverts, in strict-JSON values."""
+
+    def jsonable(value: Any) -> Any:
+        if isinstance(value, Plugin):
+            return {"name": value.name, **jsonable(value.options)}
+        if dataclasses.is_dataclass(value):
+            return {f.name: jsonable(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        if isinstance(value, Mapping):
+            return {k: jsonable(v) for k, v in value.items()}
+        if isinstance(value, tuple | list):
+            return [jsonable(v) for v in value]
+        return value
+
+    encoded: dict[str, Any] = jsonable(run)
+    return encoded
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> list[str]:
+    """List "path: old -> new" for every leaf in which two JSON configurations differ."""
+    found = []
+    for key in sorted({*old, *new}):
+        left, right = old.get(key), new.get(key)
+        if isinstance(left, Mapping) and isinstance(right, Mapping):
+            found += differences(left, right, f"{path}{key}.")
+        elif left != right:
+            found.append(f"{path}{key}: {left!r} -> {right!r}")
+    return found

@@ -1,0 +1,65 @@
+"""Score a learner on the test splits of tasks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from fastslow import config, learner, seeds, types
+
+
+class Graded(NamedTuple):
+    """One prediction with its score; `sample` counts the repeats of an example from 0."""
+
+    example: Any
+    sample: int
+    prediction: Any
+    score: types.Score
+
+
+class Evaluation(NamedTuple):
+    """Graded predictions by task name, and what they cost."""
+
+    graded: dict[str, list[Graded]]
+    cost: types.Cost
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Mean score per task, in [0, 1]: accuracy, or mean@k with several samples."""
+        return {
+            name: math.fsum(g.score.value for g in rows) / len(rows)
+            for name, rows in self.graded.items()
+        }
+
+
+def evaluate(
+    model: learner.Learner,
+    state: types.ModelState,
+    tasks: Iterable[types.Task],
+    settings: config.Evaluation,
+    seed: int,
+) -> Evaluation:
+    """Predict and score every test example of `tasks`, `settings.samples` times."""
+    graded: dict[str, list[Graded]] = {}
+    cost = types.Cost()
+    for task in tasks:
+        graded[task.name] = []
+        for sample in range(settings.samples):
+            sample_seed = seeds.derive(seed, task.name, sample)
+            predictions, spent = model.predict(
+                state, task, task.test, sample_seed, settings.temperature
+            )
+            graded[task.name] += grade(task, task.test, predictions, sample)
+            cost += spent
+    return Evaluation(graded, cost)
+
+
+def grade(
+    task: types.Task, examples: types.Split, predictions: Sequence[Any], sample: int
+) -> list[Graded]:
+    """Apply the task's scorer to each prediction."""
+    return [
+        Graded(example, sample, prediction, task.scorer(prediction, example))
+        for example, prediction in zip(examples, predictions, strict=True)
+    ]

@@ -1,0 +1,84 @@
+"""Files that are either wholly there or not there at all: temporary file, fsync, rename, fsync of the folder.
+
+Every failure to write names the path (`WriteError`), because "No space left on device" alone does not
+say which disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from fastslow import types
+
+PathLike: TypeAlias = str | os.PathLike[str]
+
+
+class WriteError(OSError):
+    """A file could not be written; the message names the path and the system's reason."""
+
+
+@contextlib.contextmanager
+def naming(path: PathLike) -> Iterator[None]:
+    """Turn any OSError raised inside into a WriteError about `path` (same errno)."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise WriteError(error.errno, f"cannot write: {reason}", os.fspath(path)) from error
+
+
+def sync_directory(path: PathLike) -> None:
+    """Make the names in a directory durable (files created, renamed or removed in it)."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_directory(path: PathLike) -> pathlib.Path:
+    """Create a directory with its parents if it is missing, and return it; raises WriteError."""
+    with naming(path):
+        os.makedirs(path, exist_ok=True)
+    return pathlib.Path(path)
+
+
+def _write_synced(path: pathlib.Path, data: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_bytes_atomic(path: PathLike, data: bytes) -> None:
+    """Write `data` to `path` so that a reader, or a crash at any instant, sees the old or the new content.
+
+    Parent directories are created. Raises WriteError; the old file is then untouched and no temporary
+    file is left.
+    """
+    target = pathlib.Path(path)
+    make_directory(target.parent)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    with naming(target):
+        try:
+            _write_synced(temporary, data)
+            os.replace(temporary, target)
+            sync_directory(target.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text_atomic(path: PathLike, text: str) -> None:
+    """Write `text` as UTF-8 like `write_bytes_atomic`, newlines as they are."""
+    write_bytes_atomic(path, text.encode("utf-8"))
+
+
+def write_json_atomic(path: PathLike, value: types.Json) -> None:
+    """Write indented strict JSON like `write_bytes_atomic`; ValueError for NaN or an infinity."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    write_text_atomic(path, text + "\n")

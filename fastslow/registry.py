@@ -1,0 +1,77 @@
+"""Named plug-ins: a table per kind, errors that help, and `package.module:attribute` for the user's own."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class UnknownNameError(ValueError):
+    """A name or option that is not known; the message suggests the nearest and lists the rest."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    """Build the error for an unknown `name`, e.g. "unknown stream 'eval_short'; did you mean ...?"."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return UnknownNameError(f"unknown {kind} {name!r}{hint} Known: {', '.join(names) or '(none)'}.")
+
+
+def import_attribute(path: str) -> Any:
+    """Import `package.module:attribute`; raise UnknownNameError that says which half is missing."""
+    module_name, _, attribute = path.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module_name.startswith(error.name):
+            raise  # the module was found; something it imports was not
+        raise UnknownNameError(f"no module named {module_name!r} (from {path!r})") from error
+    if not hasattr(module, attribute):
+        raise unknown(f"attribute of {module_name}", attribute, vars(module))
+    return getattr(module, attribute)
+
+
+class Registry(Generic[T]):
+    """An immutable table name -> factory of one kind of plug-in."""
+
+    def __init__(self, kind: str, factories: Mapping[str, Callable[..., T]]):
+        self.kind = kind
+        self._factories = dict(factories)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._factories)
+
+    def get(self, name: str) -> Callable[..., T]:
+        """Return the factory called `name`, or import it when `name` has the form `module:attribute`."""
+        if ":" in name:
+            factory: Callable[..., T] = import_attribute(name)
+            return factory
+        if name not in self._factories:
+            raise unknown(self.kind, name, self._factories)
+        return self._factories[name]
+
+    def build(self, name: str, options: Mapping[str, Any] | None = None, **context: Any) -> T:
+        """Call the factory with the user's `options` (checked by name) and the program's `context`."""
+        factory = self.get(name)
+        parameters = inspect.signature(factory).parameters
+        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        for option in options or {}:
+            if not takes_any and (option not in parameters or option in context):
+                raise unknown(
+                    f"option of {self.kind} {name!r}", option, set(parameters) - set(context)
+                )
+        wanted = {k: v for k, v in context.items() if takes_any or k in parameters}
+        return factory(**wanted, **dict(options or {}))
+
+    def describe(self) -> list[tuple[str, str]]:
+        """Return (name, first docstring line) of every entry."""
+        return [
+            (name, (inspect.getdoc(factory) or "").partition("\n")[0])
+            for name, factory in self._factories.items()
+        ]

@@ -1,0 +1,66 @@
+"""The whole state of a run in one frozen value, and its storable form."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from typing import Any
+
+from fastslow import learner, types
+
+
+@dataclasses.dataclass(frozen=True)
+class RunState:
+    """Where a run stands after `position` events; together with the stream and seed it is everything."""
+
+    position: int
+    model: types.ModelState
+    scheduler: types.Json
+    taught: tuple[str, ...] = ()  # task names of the lessons so far, in order
+    slow_steps: int = 0
+    cost: types.Cost = types.Cost()
+
+
+def init(model: learner.Learner, scheduler: types.Scheduler, seed: int) -> RunState:
+    """Return the state before the first event."""
+    return RunState(0, learner.init(model, seed), scheduler.init())
+
+
+def probe(state: RunState, lesson: types.Lesson) -> types.Probe:
+    """Collect the facts about `lesson` that need no forward pass."""
+    times = collections.Counter(state.taught)[lesson.task_name]
+    since = state.taught[::-1].index(lesson.task_name) + 1 if times else 0
+    return types.Probe(times_seen=times, lessons_since=since, lesson_number=len(state.taught))
+
+
+def save(state: RunState, model: learner.Learner) -> types.Saved:
+    """Return the storable form of the state."""
+    slow, fast = model.slow.save(state.model.slow), model.fast.save(state.model.fast)
+    return types.Saved(
+        arrays={"slow": slow.arrays, "fast": fast.arrays},
+        text={
+            "position": state.position,
+            "slow": slow.text,
+            "fast": fast.text,
+            "scheduler": state.scheduler,
+            "taught": list(state.taught),
+            "slow_steps": state.slow_steps,
+            "cost": state.cost._asdict(),
+        },
+    )
+
+
+def restore(saved: types.Saved, model: learner.Learner) -> RunState:
+    """Invert `save`."""
+    text: dict[str, Any] = saved.text
+    return RunState(
+        position=text["position"],
+        model=types.ModelState(
+            slow=model.slow.restore(types.Saved(saved.arrays["slow"], text["slow"])),
+            fast=model.fast.restore(types.Saved(saved.arrays["fast"], text["fast"])),
+        ),
+        scheduler=text["scheduler"],
+        taught=tuple(text["taught"]),
+        slow_steps=text["slow_steps"],
+        cost=types.Cost(**text["cost"]),
+    )

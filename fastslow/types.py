@@ -1,0 +1,245 @@
+"""The vocabulary every part of fastslow speaks: plain immutable values and the contracts between folders.
+
+Nothing here knows about language models in particular except `Message`, `Prompt`, `Completion` and
+`Policy`, which only the fast channel and the language-model learner use.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+
+Json: TypeAlias = Any  # None | bool | int | float | str | list[Json] | dict[str, Json]
+PyTree: TypeAlias = Any
+
+
+class Example(NamedTuple):
+    """One item of a task.
+
+    `choices` lists every valid answer when the task is closed (empty otherwise);
+    `metadata` is free text carried to the scorer and the predictions file.
+    """
+
+    id: str
+    input: str
+    target: str
+    choices: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = {}  # noqa: RUF012  (never mutated: Mapping has no setters)
+
+
+class Score(NamedTuple):
+    """What a scorer says of one prediction: `value` in [0, 1], and `feedback` a proposer can use."""
+
+    value: float
+    feedback: str
+
+
+Scorer: TypeAlias = Callable[[Any, Any], Score]  # (prediction, example) -> Score
+Split: TypeAlias = Sequence[
+    Any
+]  # Sequence[Example] for text; a sliceable struct of arrays for vectors
+
+
+class Demo(NamedTuple):
+    """A worked example shown in a prompt, as one user turn and one assistant turn."""
+
+    input: str
+    output: str
+
+
+class Prompt(NamedTuple):
+    """The textual parameters of a task: pure text, hashable, compared by content."""
+
+    instruction: str = ""
+    demos: tuple[Demo, ...] = ()
+    lessons: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A named problem with disjoint splits and its own scorer; `test` is never read by a channel."""
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    scorer: Scorer
+    seed_prompt: Prompt = Prompt()
+
+
+class Lesson(NamedTuple):
+    """The next look-ahead batch of one task: `examples` are training items, in order."""
+
+    index: int  # position of this event in the stream, from 0
+    task_name: str
+    examples: Split
+
+
+class EvaluationPoint(NamedTuple):
+    """When to evaluate which tasks; part of the stream, so that it is data."""
+
+    index: int  # position of this event in the stream, from 0
+    tasks: tuple[str, ...]
+
+
+Event: TypeAlias = Lesson | EvaluationPoint
+
+
+class Stream(Protocol):
+    """A sequence of events over named tasks, deterministic given the arguments it was built with."""
+
+    @property
+    def tasks(self) -> Mapping[str, Task]:
+        """All tasks of the stream by name, in order of first appearance."""
+        ...
+
+    def events(self) -> Iterator[Event]:
+        """Yield the same events, with indices 0, 1, 2, ..., each time it is called."""
+        ...
+
+
+class Cost(NamedTuple):
+    """What something used. Counts are exact; `flops` is the usual 2 (forward) or 6 x tokens estimate."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    train_tokens: int = 0
+    metric_calls: int = 0
+    reflection_calls: int = 0
+    flops: float = 0.0
+    seconds: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:  # type: ignore[override]
+        """Combine two costs fieldwise."""
+        return Cost(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+Outcome: TypeAlias = Literal["changed", "rejected", "failed", "skipped"]
+
+
+class Absorbed(NamedTuple):
+    """What became of a lesson in one channel. Never silence: `reason` says why, whatever the outcome.
+
+    `changed`: the state moved. `rejected`: tried, and the result was turned down (no gain, no signal,
+    NaN, cap). `failed`: an error outside the method (network, memory). `skipped`: zero budget or null channel.
+    """
+
+    channel: str  # "fast" | "slow"
+    outcome: Outcome
+    reason: str
+    reward_before: float = float("nan")  # mean reward in [0, 1] on the lesson before absorbing
+    reward_after: float = float("nan")
+    cost: Cost = Cost()
+    details: Mapping[str, Json] = {}  # noqa: RUF012  channel-specific facts for records.jsonl
+
+
+class ModelState(NamedTuple):
+    """Everything that is learned: `slow` is a pytree of arrays, `fast` is text (a JSON-able value)."""
+
+    slow: PyTree
+    fast: Any
+
+
+class Saved(NamedTuple):
+    """A channel's state in storable form: arrays (a pytree, for Orbax) and text (JSON)."""
+
+    arrays: PyTree
+    text: Json
+
+
+class Channel(Protocol):
+    """A place where learning can happen. Reads the whole model state, returns only its own part."""
+
+    def init(self, seed: int) -> Any:
+        """Return the state before any lesson."""
+        ...
+
+    def absorb(
+        self, state: ModelState, lesson: Lesson, budget: int, seed: int
+    ) -> tuple[Any, Absorbed]:
+        """Learn from `lesson` within `budget` (metric calls for fast, steps for slow)."""
+        ...
+
+    def save(self, state: Any) -> Saved:
+        """Return the storable form of this channel's state."""
+        ...
+
+    def restore(self, saved: Saved) -> Any:
+        """Invert `save`."""
+        ...
+
+
+class Message(NamedTuple):
+    """One turn of a chat; `role` is "system", "user" or "assistant"."""
+
+    role: str
+    content: str
+
+
+class Completion(NamedTuple):
+    """One sampled answer. `tokens` (n,) int32 ends with the stop token if `finished`; `text` excludes it.
+
+    `logprobs` (n,) float32: log pi(token) under the untempered policy that produced it.
+    """
+
+    text: str
+    tokens: np.ndarray
+    logprobs: np.ndarray
+    finished: bool
+
+
+class Query(NamedTuple):
+    """One thing to ask a policy. The same (policy, query) always gives the same completion."""
+
+    messages: tuple[Message, ...]
+    seed: int = 0
+
+
+class Policy(Protocol):
+    """A model with frozen weights that answers queries in batches."""
+
+    @property
+    def version(self) -> str:
+        """Identify the weights: differs whenever any parameter differs."""
+        ...
+
+    def complete(
+        self, queries: Sequence[Query], *, temperature: float, max_tokens: int
+    ) -> tuple[list[Completion], Cost]:
+        """Answer every query; order is kept. Temperature 0 is greedy."""
+        ...
+
+
+class Probe(NamedTuple):
+    """Cheap facts about a lesson under the current state, for the scheduler."""
+
+    times_seen: int  # earlier lessons of the same task
+    lessons_since: int  # lessons since the task was last taught; 0 if never
+    lesson_number: int  # lessons of any task before this one
+
+
+class Decision(NamedTuple):
+    """What to do with a lesson; a zero budget skips the channel."""
+
+    fast_budget: int  # metric calls
+    slow_steps: int
+    reason: str
+
+
+class Scheduler(Protocol):
+    """Decide lesson by lesson which channel absorbs it. States are JSON values."""
+
+    def init(self) -> Json:
+        """Return the state before any lesson."""
+        ...
+
+    def decide(self, state: Json, lesson: Lesson, probe: Probe) -> Decision:
+        """Return budgets for both channels and the reason, in words a person understands."""
+        ...
+
+    def observe(self, state: Json, lesson: Lesson, absorbed: Sequence[Absorbed]) -> Json:
+        """Return the state after seeing what the channels made of the lesson."""
+        ...
