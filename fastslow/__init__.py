@@ -1,0 +1,1 @@
+"""Continual learning in two places: slow weights and fast prompts."""

@@ -1,4 +1,4 @@
-"""The border between untyped flags and the program: mappings become frozen dataclasses once, checked."""
+"""The border between untyped flags and the program: mappings become frozen dataclasses, once."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class Run:
 def from_mapping(cls: type[T], mapping: Mapping[str, Any], path: str = "") -> T:
     """Build the (possibly nested) dataclass `cls`; raise on unknown keys and wrong types.
 
-    A `Plugin` field is written flat in the mapping: `{"name": "lora", "rank": 8}`. Ints are accepted
-    for floats, lists for tuples. Missing keys take the dataclass's default; a missing key without
-    default is an error.
+    A `Plugin` field is written flat in the mapping: `{"name": "lora", "rank": 8}`. Ints are
+    accepted for floats, lists for tuples. Missing keys take the dataclass's default; a missing key
+    without default is an error.
     """
     hints = typing.get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
-"""Files that are either wholly there or not there at all: temporary file, fsync, rename, fsync of the folder.
+"""Files that are wholly there or not there: temporary file, fsync, rename, fsync of the folder.
 
-Every failure to write names the path (`WriteError`), because "No space left on device" alone does not
-say which disk.
+Every failure to write names the path (`WriteError`), because "No space left on device" alone does
+not say which disk.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ def _write_synced(path: pathlib.Path, data: bytes) -> None:
 
 
 def write_bytes_atomic(path: PathLike, data: bytes) -> None:
-    """Write `data` to `path` so that a reader, or a crash at any instant, sees the old or the new content.
+    """Write `data` to `path` so that a crash at any instant leaves the old or the new content.
 
-    Parent directories are created. Raises WriteError; the old file is then untouched and no temporary
-    file is left.
+    Parent directories are created. Raises WriteError; the old file is then untouched and no
+    temporary file is left.
     """
     target = pathlib.Path(path)
     make_directory(target.parent)

@@ -1,4 +1,4 @@
-"""What a model family plugs into the loop: two channels and a few pure functions over their joint state."""
+"""What a model family plugs into the loop: two channels, and pure functions of their state."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastslow import types
 
 
 class Drift(NamedTuple):
-    """Exact KL divergence between a trained and the base policy, in nats per token, both directions."""
+    """Exact KL divergence between the trained and the base policy, in nats per token."""
 
     trained_base: float  # KL(pi_theta || pi_0)
     base_trained: float  # KL(pi_0 || pi_theta)
@@ -25,8 +25,8 @@ class Learner(NamedTuple):
 
     predict(state, task, examples, seed, temperature): one prediction per example, in order, in the
       form the task's scorer takes.
-    drift(state, task): divergence from the untrained model on the task's fixed probe set, by condition
-      ("with_prompt", "without_prompt").
+    drift(state, task): divergence from the untrained model on the task's fixed probe set, by
+      condition ("with_prompt", "without_prompt").
     export(state, directory): write what a person wants to read of the state (prompts as Markdown).
     """
 

@@ -1,4 +1,4 @@
-"""Named plug-ins: a table per kind, errors that help, and `package.module:attribute` for the user's own."""
+"""Named plug-ins: a table per kind, helpful errors, `package.module:attribute` for one's own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class UnknownNameError(ValueError):
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
-    """Build the error for an unknown `name`, e.g. "unknown stream 'eval_short'; did you mean ...?"."""
+    """Build the error for an unknown `name`: it suggests the nearest and lists the `known`."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else "."
@@ -48,7 +48,7 @@ class Registry(Generic[T]):
         return iter(self._factories)
 
     def get(self, name: str) -> Callable[..., T]:
-        """Return the factory called `name`, or import it when `name` has the form `module:attribute`."""
+        """Return the factory called `name`, or import it if `name` reads `module:attribute`."""
         if ":" in name:
             factory: Callable[..., T] = import_attribute(name)
             return factory
@@ -57,7 +57,10 @@ class Registry(Generic[T]):
         return self._factories[name]
 
     def build(self, name: str, options: Mapping[str, Any] | None = None, **context: Any) -> T:
-        """Call the factory with the user's `options` (checked by name) and the program's `context`."""
+        """Call the factory with the user's `options`, checked by name, and the program's `context`.
+
+        Of the context the factory gets what its signature asks for.
+        """
         factory = self.get(name)
         parameters = inspect.signature(factory).parameters
         takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())

@@ -11,14 +11,14 @@ from fastslow import learner, types
 
 @dataclasses.dataclass(frozen=True)
 class RunState:
-    """Where a run stands after `position` events; together with the stream and seed it is everything."""
+    """Where a run stands after `position` events; with the stream and the seed it is everything."""
 
     position: int
     model: types.ModelState
     scheduler: types.Json
     taught: tuple[str, ...] = ()  # task names of the lessons so far, in order
     slow_steps: int = 0
-    cost: types.Cost = types.Cost()
+    cost: types.Cost = dataclasses.field(default_factory=types.Cost)
 
 
 def init(model: learner.Learner, scheduler: types.Scheduler, seed: int) -> RunState:

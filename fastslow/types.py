@@ -1,4 +1,4 @@
-"""The vocabulary every part of fastslow speaks: plain immutable values and the contracts between folders.
+"""The vocabulary every part of fastslow speaks: immutable values and contracts between folders.
 
 Nothing here knows about language models in particular except `Message`, `Prompt`, `Completion` and
 `Policy`, which only the fast channel and the language-model learner use.
@@ -7,6 +7,7 @@ Nothing here knows about language models in particular except `Message`, `Prompt
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -27,11 +28,11 @@ class Example(NamedTuple):
     input: str
     target: str
     choices: tuple[str, ...] = ()
-    metadata: Mapping[str, str] = {}  # noqa: RUF012  (never mutated: Mapping has no setters)
+    metadata: Mapping[str, str] = {}
 
 
 class Score(NamedTuple):
-    """What a scorer says of one prediction: `value` in [0, 1], and `feedback` a proposer can use."""
+    """What a scorer says of a prediction: `value` in [0, 1], `feedback` that a proposer can use."""
 
     value: float
     feedback: str
@@ -60,17 +61,18 @@ class Prompt(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """A named problem with disjoint splits and its own scorer; `test` is never read by a channel."""
+    """A named problem with disjoint splits and its scorer; no channel ever reads `test`."""
 
     name: str
     train: Split
     validation: Split
     test: Split
     scorer: Scorer
-    seed_prompt: Prompt = Prompt()
+    seed_prompt: Prompt = dataclasses.field(default_factory=Prompt)
 
 
-class Lesson(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Lesson:
     """The next look-ahead batch of one task: `examples` are training items, in order."""
 
     index: int  # position of this event in the stream, from 0
@@ -78,7 +80,8 @@ class Lesson(NamedTuple):
     examples: Split
 
 
-class EvaluationPoint(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class EvaluationPoint:
     """When to evaluate which tasks; part of the stream, so that it is data."""
 
     index: int  # position of this event in the stream, from 0
@@ -89,7 +92,7 @@ Event: TypeAlias = Lesson | EvaluationPoint
 
 
 class Stream(Protocol):
-    """A sequence of events over named tasks, deterministic given the arguments it was built with."""
+    """A sequence of events over named tasks, deterministic given its arguments."""
 
     @property
     def tasks(self) -> Mapping[str, Task]:
@@ -102,7 +105,10 @@ class Stream(Protocol):
 
 
 class Cost(NamedTuple):
-    """What something used. Counts are exact; `flops` is the usual 2 (forward) or 6 x tokens estimate."""
+    """What something used.
+
+    Token counts are exact; `flops` is the usual estimate, 2 x parameters x tokens for a forward.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -114,30 +120,32 @@ class Cost(NamedTuple):
 
     def __add__(self, other: Cost) -> Cost:  # type: ignore[override]
         """Combine two costs fieldwise."""
-        return Cost(*(a + b for a, b in zip(self, other, strict=True)))
+        return Cost(*map(operator.add, self, other))
 
 
 Outcome: TypeAlias = Literal["changed", "rejected", "failed", "skipped"]
 
 
 class Absorbed(NamedTuple):
-    """What became of a lesson in one channel. Never silence: `reason` says why, whatever the outcome.
+    """What became of a lesson in one channel; `reason` says why, whatever the outcome.
 
-    `changed`: the state moved. `rejected`: tried, and the result was turned down (no gain, no signal,
-    NaN, cap). `failed`: an error outside the method (network, memory). `skipped`: zero budget or null channel.
+    `changed`: the state moved. `rejected`: tried, and the result was turned down (no gain, no
+    signal, NaN, cap). `failed`: an error outside the method (network, memory). `skipped`: zero
+    budget or null channel. Rewards are means in [0, 1] on the lesson; `details` are facts for
+    records.jsonl that are particular to the channel.
     """
 
     channel: str  # "fast" | "slow"
     outcome: Outcome
     reason: str
-    reward_before: float = float("nan")  # mean reward in [0, 1] on the lesson before absorbing
+    reward_before: float = float("nan")
     reward_after: float = float("nan")
     cost: Cost = Cost()
-    details: Mapping[str, Json] = {}  # noqa: RUF012  channel-specific facts for records.jsonl
+    details: Mapping[str, Json] = {}
 
 
 class ModelState(NamedTuple):
-    """Everything that is learned: `slow` is a pytree of arrays, `fast` is text (a JSON-able value)."""
+    """Everything that is learned: `slow` is a pytree of arrays, `fast` is text (JSON-able)."""
 
     slow: PyTree
     fast: Any
@@ -180,9 +188,10 @@ class Message(NamedTuple):
 
 
 class Completion(NamedTuple):
-    """One sampled answer. `tokens` (n,) int32 ends with the stop token if `finished`; `text` excludes it.
+    """One sampled answer.
 
-    `logprobs` (n,) float32: log pi(token) under the untempered policy that produced it.
+    `tokens` (n,) int32 ends with the stop token if `finished`; `text` excludes it. `logprobs` (n,)
+    float32 are log pi(token) under the untempered policy that produced them.
     """
 
     text: str

@@ -1,0 +1,1 @@
+"""Scoring a learner on the test splits of tasks."""
