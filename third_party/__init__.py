@@ -1,0 +1,1 @@
+"""Third-party material that fastslow fetches: the pinned table and its provenance (README.md)."""
