@@ -1,0 +1,1 @@
+"""The language model: decoder, loading, tokenizer and chat format, batched engine."""

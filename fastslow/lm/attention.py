@@ -1,0 +1,79 @@
+"""Grouped-query attention over several key-value memories, merged by log-sum-exp.
+
+Everything is laid out with key-value heads first: queries (K, R, M, hd) hold M = tokens x group
+vectors per head, a row memory is (K, R, S, hd). A memory shared by all rows is (K, S, hd): it takes
+part in one matrix product for all of them, without a copy per row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from fastslow.lm import products
+
+MASKED = -1e30  # finite, so that a memory with every key masked gives weight 0 and not NaN
+
+
+class Memory(NamedTuple):
+    """Keys and values of one layer: (K, S, hd) shared by all rows, or (K, R, S, hd) per row."""
+
+    keys: jax.Array
+    values: jax.Array
+
+
+class Partial(NamedTuple):
+    """Softmax attention over one memory before normalisation, relative to its largest score."""
+
+    weighted: jax.Array  # (K, R, M, hd) sum of exp(score - maximum) * value
+    total: jax.Array  # (K, R, M) sum of exp(score - maximum)
+    maximum: jax.Array  # (K, R, M)
+
+
+def split_heads(x: jax.Array, kv_heads: int) -> jax.Array:
+    """Return (R, T, heads, hd) as (K, R, T * group, hd)."""
+    rows, tokens, _, head_dim = x.shape
+    heads_first = x.reshape(rows, tokens, kv_heads, -1, head_dim).transpose(2, 0, 1, 3, 4)
+    return heads_first.reshape(kv_heads, rows, -1, head_dim)
+
+
+def join_heads(x: jax.Array, tokens: int) -> jax.Array:
+    """Return (K, R, T * group, hd) as (R, T, heads * hd)."""
+    kv_heads, rows, _, head_dim = x.shape
+    split = x.reshape(kv_heads, rows, tokens, -1, head_dim).transpose(1, 2, 0, 3, 4)
+    return split.reshape(rows, tokens, -1)
+
+
+def attend_shared(queries: jax.Array, memory: Memory, length: jax.Array) -> Partial:
+    """Attend to the first `length` () entries of a memory that all rows share."""
+    heads, rows, per_row, head_dim = queries.shape
+    flat = queries.reshape(heads, 1, rows * per_row, head_dim)
+    one_row = Memory(memory.keys[:, None], memory.values[:, None])
+    visible = jnp.arange(memory.keys.shape[1]) < length
+    part = attend_rows(flat, one_row, visible[None, None, :])
+    return jax.tree.map(lambda x: x.reshape(heads, rows, per_row, *x.shape[3:]), part)
+
+
+def attend_rows(queries: jax.Array, memory: Memory, visible: jax.Array) -> Partial:
+    """Attend to each row's own memory where `visible` (R, T or 1, S) is true."""
+    _, rows, _, head_dim = queries.shape
+    tokens, size = visible.shape[1:]
+    scores = products.einsum("krmd,krsd->krms", queries * head_dim**-0.5, memory.keys)
+    by_token = scores.reshape(scores.shape[0], rows, tokens, -1, size)
+    scores = jnp.where(visible[None, :, :, None], by_token, MASKED).reshape(scores.shape)
+    maximum = jax.lax.stop_gradient(scores.max(-1))
+    weights = jnp.exp(scores - maximum[..., None])
+    weighted = products.einsum("krms,krsd->krmd", weights, memory.values)
+    return Partial(weighted, weights.sum(-1), maximum)
+
+
+def merge(parts: Sequence[Partial]) -> jax.Array:
+    """Return softmax attention (K, R, M, hd) over all memories together."""
+    maximum = jnp.stack([part.maximum for part in parts]).max(0)
+    scales = [jnp.exp(part.maximum - maximum) for part in parts]
+    weighted = [part.weighted * x[..., None] for part, x in zip(parts, scales, strict=True)]
+    total = [part.total * x for part, x in zip(parts, scales, strict=True)]
+    return jnp.asarray(sum(weighted)) / jnp.asarray(sum(total))[..., None]

@@ -1,0 +1,114 @@
+"""Token sequences padded to bucketed shapes: a run compiles a bounded number of programs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+import jax
+import numpy as np
+
+Array: TypeAlias = np.ndarray | jax.Array
+Tokens: TypeAlias = Sequence[int]
+
+
+class TokenBatch(NamedTuple):
+    """Rows that share one prefix. A row reads prefix, question, completion without a gap.
+
+    Rows added to fill the bucket have question and completion length 0.
+    """
+
+    prefix: Array  # (P,) int32, right-padded
+    prefix_length: Array  # () int32
+    question: Array  # (R, T) int32, LEFT-padded
+    question_length: Array  # (R,) int32
+    completion: Array  # (R, N) int32, right-padded
+    completion_length: Array  # (R,) int32
+
+
+@dataclasses.dataclass(frozen=True)
+class Buckets:
+    """The sizes an axis may have: `steps` sizes per octave from `smallest`, then doubling for ever.
+
+    Two steps per octave: 16, 24, 32, 48, 64, 96, ...; one: 16, 32, 64, ... At most
+    1/steps of a padded axis (the part above `smallest`) is padding.
+    """
+
+    smallest: int
+    steps: int = 1
+
+    def fit(self, size: int) -> int:
+        """Return the smallest bucket that holds `size`."""
+        base = self.smallest
+        while 2 * base < size:
+            base *= 2
+        sizes = (base + base * i // self.steps for i in range(self.steps + 1))
+        return next(bucket for bucket in sizes if bucket >= size)
+
+    def count(self, largest: int) -> int:
+        """Return how many buckets sizes from 0 to `largest` can fall into."""
+        return len({self.fit(size) for size in range(largest + 1)})
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchBuckets:
+    """The buckets of every padded axis."""
+
+    prefix: Buckets = Buckets(64)
+    question: Buckets = Buckets(16, steps=2)
+    completion: Buckets = Buckets(8)
+    rows: Buckets = Buckets(4)
+
+
+def pack(
+    prefix: Tokens,
+    questions: Sequence[Tokens],
+    completions: Sequence[Tokens],
+    buckets: BatchBuckets,
+) -> TokenBatch:
+    """Pad one prefix and its rows to bucket shapes; ValueError if a question is empty.
+
+    The last question token predicts the first completion token, so a question needs at least one.
+    """
+    if len(questions) != len(completions):
+        raise ValueError(f"{len(questions)} questions but {len(completions)} completions")
+    if not all(len(question) for question in questions):
+        raise ValueError("a question has no tokens: nothing to predict the completion from")
+    rows = buckets.rows.fit(len(questions))
+    return TokenBatch(
+        prefix=pad_right([prefix], 1, buckets.prefix.fit(len(prefix)))[0],
+        prefix_length=np.asarray(len(prefix), np.int32),
+        question=pad_left(questions, rows, buckets.question.fit(longest(questions))),
+        question_length=lengths(questions, rows),
+        completion=pad_right(completions, rows, buckets.completion.fit(longest(completions))),
+        completion_length=lengths(completions, rows),
+    )
+
+
+def longest(sequences: Sequence[Tokens]) -> int:
+    """Return the length of the longest sequence, 0 if there is none."""
+    return max(map(len, sequences), default=0)
+
+
+def lengths(sequences: Sequence[Tokens], rows: int) -> np.ndarray:
+    """Return the lengths, int32 (rows,), 0 for missing rows."""
+    counts = np.zeros(rows, np.int32)
+    counts[: len(sequences)] = [len(sequence) for sequence in sequences]
+    return counts
+
+
+def pad_left(sequences: Sequence[Tokens], rows: int, width: int) -> np.ndarray:
+    """Return the sequences flush right in int32 (rows, width), zeros elsewhere."""
+    padded = np.zeros((rows, width), np.int32)
+    for row, sequence in zip(padded, sequences, strict=False):
+        row[width - len(sequence) :] = sequence
+    return padded
+
+
+def pad_right(sequences: Sequence[Tokens], rows: int, width: int) -> np.ndarray:
+    """Return the sequences flush left in int32 (rows, width), zeros elsewhere."""
+    padded = np.zeros((rows, width), np.int32)
+    for row, sequence in zip(padded, sequences, strict=False):
+        row[: len(sequence)] = sequence
+    return padded
