@@ -101,8 +101,8 @@ def _write(directory: pathlib.Path, event: int, saved: types.Saved) -> None:
     directory.mkdir(parents=True)
     leaves = _leaves(saved.arrays)
     _write_arrays(directory / _ARRAYS, _stored(leaves))
-    text = json.dumps(saved.text, indent=1, ensure_ascii=False)
-    files.write_text_atomic(directory / _TEXT, text)
+    text = files.encode_json(saved.text, indent=1, allow_nan=True)
+    files.write_bytes_atomic(directory / _TEXT, text)
     manifest = {
         "schema": SCHEMA,
         "event": event,

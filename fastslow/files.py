@@ -80,5 +80,13 @@ def write_text_atomic(path: PathLike, text: str) -> None:
 
 def write_json_atomic(path: PathLike, value: types.Json) -> None:
     """Write indented strict JSON like `write_bytes_atomic`; ValueError for NaN or an infinity."""
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    write_text_atomic(path, text + "\n")
+    write_bytes_atomic(path, encode_json(value, indent=1) + b"\n")
+
+
+def encode_json(value: types.Json, *, indent: int | None = None, allow_nan: bool = False) -> bytes:
+    """Return JSON as UTF-8 that a person can read and that any text survives.
+
+    Text that is no valid Unicode (a lone surrogate, which JSON can carry) is escaped.
+    """
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=allow_nan)
+    return text.encode("utf-8", "backslashreplace")  # "\ud800" is what JSON reads back

@@ -37,7 +37,7 @@ def _saved(event: int = 0) -> types.Saved:
         ],
         "empty": {},
     }
-    text = {"position": event, "fast": ["prompt ü\n"], "threshold": 0.1 + 0.2, "none": None}
+    text = {"position": event, "fast": ["prompt ü\n\ud800"], "threshold": 0.1 + 0.2, "none": None}
     return types.Saved(arrays, text)
 
 
@@ -170,7 +170,7 @@ def _full(*_args, **_kwargs):
     ("module", "call"),
     [
         (os, "rename"),
-        (files, "write_text_atomic"),
+        (files, "write_bytes_atomic"),
         (files, "write_json_atomic"),
         (checkpoint.ocp.Checkpointer, "save"),
     ],

@@ -22,11 +22,12 @@ def test_text_and_bytes_are_written_exactly_and_parents_made(tmp_path):
 
 def test_json_round_trips_and_rejects_nan_without_touching_the_old_file(tmp_path):
     path = tmp_path / "value.json"
-    files.write_json_atomic(path, {"a": [1, None, "ü"]})
-    assert json.loads(path.read_text("utf-8")) == {"a": [1, None, "ü"]}
+    files.write_json_atomic(path, {"a": [1, None, "ü\ud800"]})
+    assert "ü" in path.read_text("utf-8")
+    assert json.loads(path.read_text("utf-8")) == {"a": [1, None, "ü\ud800"]}
     with pytest.raises(ValueError, match="JSON compliant"):
         files.write_json_atomic(path, {"a": float("nan")})
-    assert json.loads(path.read_text("utf-8")) == {"a": [1, None, "ü"]}
+    assert json.loads(path.read_text("utf-8")) == {"a": [1, None, "ü\ud800"]}
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
