@@ -1,0 +1,189 @@
+"""How a model chats: messages to tokens, tokens to text.
+
+A prompt is split into a prefix, which depends only on the turns before the last user turn and is
+computed once for many questions, and the question. With a chat template the split is just before
+the last special token that precedes the last user turn's text: merges never cross special tokens,
+so prefix + question is exactly the encoding of the whole rendered text.
+
+A model without a chat template (a base model) gets the flat format: every system text and every
+answer is followed by a blank line, every input by a line break, so that a prompt reads
+
+    instruction
+
+    input
+    output
+
+    question
+
+(with a final line break). Its prefix is the text before the question, encoded on its own, and an
+answer ends at the first token that starts with a line break.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import tokenizers
+
+from fastslow import types
+from fastslow.lm import template as template_lib
+
+_CACHED_PREFIXES = 256
+_TEXT = "\ue000text\ue001"  # stands for the text of a turn; private-use characters
+
+
+class ChatSpec(NamedTuple):
+    """Everything a model file says about chatting, as text."""
+
+    tokenizer: str  # JSON of the tokenizers library
+    template: str  # Jinja; "" if the model has none
+    bos: str  # "" if there is none
+    eos: str
+    adds_bos: bool  # whether plain text starts with `bos`; templates write it themselves
+    stop_tokens: tuple[int, ...]  # those that the file names
+
+
+class Rendered(NamedTuple):
+    """A prompt up to where the answer starts, in two parts that follow each other."""
+
+    prefix: tuple[int, ...]  # depends only on the messages before the last user turn
+    question: tuple[int, ...]
+
+
+class _Lead(NamedTuple):
+    """The text before the last user turn's own: all of it, and the encoded part to share."""
+
+    text: str
+    shared: int  # characters of `text` that are the prefix
+    tokens: tuple[int, ...]
+
+
+class _Style(NamedTuple):
+    """A way to write messages: with the model's template, or flat."""
+
+    full: Callable[[Sequence[types.Message]], str]
+    lead: Callable[[tuple[types.Message, ...]], _Lead]
+
+
+@dataclasses.dataclass(frozen=True)
+class ChatFormat:
+    """The tokenizer of a model and its way to write a conversation; build it with `build`."""
+
+    tokenizer: tokenizers.Tokenizer
+    stop_tokens: frozenset[int]
+    end_of_turn: int  # the stop token that ends an answer in training data
+    style: _Style
+
+    def encode(self, messages: Sequence[types.Message]) -> Rendered:
+        """Return the tokens up to where the assistant's answer starts.
+
+        Raises ValueError without a user turn, and template.TemplateError where the model's template
+        refuses the messages.
+        """
+        users = [i for i, message in enumerate(messages) if message.role == "user"]
+        if not users:
+            raise ValueError("a conversation needs at least one user turn")
+        text = self.style.full(messages)
+        lead = self.style.lead(tuple(messages[: users[-1]]))
+        if not text.startswith(lead.text):  # the template looks at the question: share nothing
+            return Rendered((), _encode(self.tokenizer, text))
+        return Rendered(lead.tokens, _encode(self.tokenizer, text[lead.shared :]))
+
+    def encode_answer(self, text: str) -> tuple[int, ...]:
+        """Return the tokens of an assistant's answer, with the stop token that ends it."""
+        return (*_encode(self.tokenizer, text), self.end_of_turn)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Return the text of tokens, special tokens left out; invalid UTF-8 becomes U+FFFD."""
+        return self.tokenizer.decode([int(token) for token in tokens], skip_special_tokens=True)
+
+
+def build(spec: ChatSpec) -> ChatFormat:
+    """Build the format that a model file describes.
+
+    Raises template.TemplateError for a template that is not valid, ValueError for a file that names
+    no token to stop at.
+    """
+    tokenizer = tokenizers.Tokenizer.from_str(spec.tokenizer)
+    if not spec.template:
+        return _flat(tokenizer, spec)
+    variables = {"bos_token": spec.bos, "eos_token": spec.eos}
+    return _templated(tokenizer, spec, template_lib.compile_template(spec.template, variables))
+
+
+def _encode(tokenizer: tokenizers.Tokenizer, text: str) -> tuple[int, ...]:
+    return tuple(tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+def _templated(
+    tokenizer: tokenizers.Tokenizer, spec: ChatSpec, render: template_lib.Render
+) -> ChatFormat:
+    specials = _boundaries(tokenizer)
+
+    @functools.lru_cache(_CACHED_PREFIXES)
+    def lead(earlier: tuple[types.Message, ...]) -> _Lead:
+        text = render((*earlier, types.Message("user", _TEXT)), True)
+        text = text[: max(text.rfind(_TEXT), 0)]
+        shared = max((match.start() for match in specials.finditer(text)), default=0)
+        return _Lead(text, shared, _encode(tokenizer, text[:shared]))
+
+    end = _end_of_turn(tokenizer, spec, render, specials)
+    stops = frozenset(spec.stop_tokens) | {end}
+    return ChatFormat(tokenizer, stops, end, _Style(lambda m: render(m, True), lead))
+
+
+def _boundaries(tokenizer: tokenizers.Tokenizer) -> re.Pattern[str]:
+    """Match the special tokens before which text can be cut without changing its tokens."""
+    exact = [
+        token.content
+        for token in tokenizer.get_added_tokens_decoder().values()
+        if token.special and not token.lstrip and not token.single_word
+    ]
+    longest_first = sorted(exact, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+
+
+def _end_of_turn(
+    tokenizer: tokenizers.Tokenizer,
+    spec: ChatSpec,
+    render: template_lib.Render,
+    specials: re.Pattern[str],
+) -> int:
+    """Return the special token that the template puts after an answer, else a stop token."""
+    turns = (types.Message("user", "?"), types.Message("assistant", _TEXT))
+    text = render(turns, False)
+    if match := specials.search(text, text.rfind(_TEXT) % (len(text) + 1)):
+        return _encode(tokenizer, match.group())[0]
+    if not spec.stop_tokens:
+        raise ValueError("neither the chat template nor the file names a token that ends a turn")
+    return spec.stop_tokens[0]
+
+
+def _flat(tokenizer: tokenizers.Tokenizer, spec: ChatSpec) -> ChatFormat:
+    def full(messages: Sequence[types.Message]) -> str:
+        start = spec.bos if spec.adds_bos else ""
+        return start + "".join(map(_flat_turn, messages))
+
+    @functools.lru_cache(_CACHED_PREFIXES)
+    def lead(earlier: tuple[types.Message, ...]) -> _Lead:
+        text = full(earlier)
+        return _Lead(text, len(text), _encode(tokenizer, text))
+
+    blank_line = _encode(tokenizer, "\n\n")
+    stops = frozenset(spec.stop_tokens) | _line_breaks(tokenizer)
+    return ChatFormat(tokenizer, stops, blank_line[0], _Style(full, lead))
+
+
+def _flat_turn(message: types.Message) -> str:
+    return message.content + ("\n" if message.role == "user" else "\n\n")
+
+
+def _line_breaks(tokenizer: tokenizers.Tokenizer) -> frozenset[int]:
+    """Return the tokens whose text starts with a line break."""
+    ids = range(tokenizer.get_vocab_size())
+    texts = tokenizer.decode_batch([[i] for i in ids], skip_special_tokens=True)
+    return frozenset(i for i, text in zip(ids, texts, strict=True) if text.startswith("\n"))

@@ -1,0 +1,90 @@
+"""The cache of dequantised models: one safetensors file each, read in a fraction of a second.
+
+Configuration and chat are in the file's metadata. A damaged file is as good as a missing one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flax.traverse_util
+import numpy as np
+import safetensors
+import safetensors.numpy
+from absl import logging
+
+from fastslow import cache, files
+from fastslow.lm import chat, source
+from fastslow.lm import config as lm_config
+
+_SCHEMA = "1"  # part of the file's name: a new form is a new file
+
+
+def cached(digest: str, dtype: source.Dtype, read: Callable[[], source.Source]) -> source.Source:
+    """Return the model of `digest` and `dtype` from the cache, else `read` it and cache it.
+
+    A cache that cannot be written is told and no obstacle: the model is then read every time.
+    """
+    path = cache.directory() / "weights" / f"{digest}-{dtype}-v{_SCHEMA}.safetensors"
+    if (found := _load(path)) is not None:
+        return found
+    value = read()
+    try:
+        files.write_bytes_atomic(path, _dump(value))
+    except files.WriteError as error:
+        logging.warning("the dequantised weights are not cached: %s", error)
+    return value
+
+
+def _dump(value: source.Source) -> bytes:
+    arrays = flax.traverse_util.flatten_dict(value.params, sep="/")
+    metadata = {
+        "config": json.dumps(dataclasses.asdict(value.config)),
+        "chat": json.dumps(value.chat._asdict()),
+        "checksum": _checksum(arrays),
+    }
+    return safetensors.numpy.save(arrays, metadata)
+
+
+def _load(path: pathlib.Path) -> source.Source | None:
+    """Return what `_dump` wrote; None where there is no file or not a whole one."""
+    if not path.is_file():
+        return None
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            metadata = file.metadata()
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, safetensors.SafetensorError) as error:
+        logging.warning("%s is damaged (%s); made anew", path, error)
+        return None
+    if metadata["checksum"] != _checksum(arrays):
+        logging.warning("%s is altered; made anew", path)
+        return None
+    params = flax.traverse_util.unflatten_dict(arrays, sep="/")
+    return source.Source(
+        _config(json.loads(metadata["config"])), params, _chat(json.loads(metadata["chat"]))
+    )
+
+
+def _checksum(arrays: Mapping[str, np.ndarray]) -> str:
+    """Return the CRC-32 of all arrays by name: against accidents, and fast."""
+    value = 0
+    for name in sorted(arrays):
+        value = zlib.crc32(np.ascontiguousarray(arrays[name]).view(np.uint8).data, value)
+    return f"{value:08x}"
+
+
+def _config(values: dict[str, Any]) -> lm_config.DecoderConfig:
+    rope = values["rope"]
+    rope["parameters"] = tuple((name, number) for name, number in rope["parameters"])
+    rope["factors"] = tuple(rope["factors"])
+    return lm_config.DecoderConfig(**(values | {"rope": lm_config.Rope(**rope)}))
+
+
+def _chat(values: dict[str, Any]) -> chat.ChatSpec:
+    return chat.ChatSpec(**(values | {"stop_tokens": tuple(values["stop_tokens"])}))

