@@ -1,0 +1,1 @@
+"""Continual-learning metrics: pure functions over accuracy matrices, logits and record rows."""

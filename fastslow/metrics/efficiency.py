@@ -1,0 +1,71 @@
+"""Sample efficiency: how much one method needs to get where another one got."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from fastslow.metrics import matrix as matrices
+
+Effort: TypeAlias = Callable[[Mapping[str, Any]], float]  # lesson row -> what it used
+
+
+class Curve(NamedTuple):
+    """Score against effort so far (slow steps, tokens, seconds), one point per evaluation."""
+
+    effort: np.ndarray  # (points,) float64, never decreasing
+    scores: np.ndarray  # (points,) float64, NaN = not evaluated
+
+
+def slow_steps(lesson: Mapping[str, Any]) -> float:
+    """Return the weight updates of a lesson row, those of a rejected result included."""
+    return float(sum(len(part["details"].get("steps", ())) for part in lesson["absorbed"]))
+
+
+def cost(field: str) -> Effort:
+    """Return the effort that adds up one field of types.Cost over the channels."""
+    return lambda lesson: float(sum(part["cost"][field] for part in lesson["absorbed"]))
+
+
+def curve(
+    rows: Sequence[Mapping[str, Any]], task: str | None = None, effort: Effort = slow_steps
+) -> Curve:
+    """Return the learning curve in the record rows: of one task, or the mean of those evaluated.
+
+    Raises MatrixError where the rows are no accuracy matrix, or know nothing of `task`.
+    """
+    matrix = matrices.from_records(rows)
+    if task is None:
+        scores = np.array([matrices.mean(row) for row in matrix.scores])
+    elif task in matrix.task_names:
+        scores = matrix.scores[:, matrix.task_names.index(task)]
+    else:
+        raise matrices.MatrixError(f"no scores of task {task!r}")
+    spent, efforts = 0.0, []
+    for row in rows:
+        if row["kind"] == "lesson":
+            spent += effort(row)
+        elif row["kind"] == "evaluation":
+            efforts.append(spent)
+    return Curve(np.array(efforts), scores)
+
+
+def effort_to_reach(learning: Curve, level: float) -> float:
+    """Return the effort at the first evaluation that scores `level` or more; inf if none does."""
+    reached = np.flatnonzero(learning.scores >= level)
+    return float(learning.effort[reached[0]]) if reached.size else float("inf")
+
+
+def relative_effort(a: Curve, b: Curve) -> float:
+    """Return the effort of `a` to reach b's best score over b's own; below 1, `a` is the better.
+
+    inf where `a` never gets there; NaN where `b` is best without any effort, or never evaluated.
+    Its inverse with slow steps is the "x times fewer steps" of arXiv 2605.12484.
+    """
+    if np.isnan(b.scores).all():
+        return float("nan")
+    best = float(np.nanmax(b.scores))
+    own = effort_to_reach(b, best)
+    return effort_to_reach(a, best) / own if own else float("nan")
