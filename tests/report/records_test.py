@@ -34,7 +34,7 @@ def _lesson(index=3, task="tomi"):
 
 
 def _evaluation(index, scores):
-    counts = {task: 8 for task in scores}
+    counts = dict.fromkeys(scores, 8)
     drift = {"tomi": {"with_prompt": learner.Drift(0.5, NAN)}}
     return records.evaluation_row(
         types.EvaluationPoint(index, tuple(scores)), scores, counts, drift, 4, types.Cost(1)

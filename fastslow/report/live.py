@@ -1,0 +1,160 @@
+"""The live display of a run on a terminal: results scroll by, the current event stays below."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TextIO
+
+import rich.console
+import rich.live
+import rich.progress_bar
+import rich.table
+import rich.text
+
+from fastslow import types
+from fastslow.report import progress, wording
+
+_BAR_WIDTH = 30
+_STYLE = {"changed": "green", "rejected": "yellow", "failed": "bold red", "skipped": "dim"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Status:
+    """What the display shows of the current event."""
+
+    events: tuple[types.Event, ...] = ()
+    position: int = 0  # events done
+    doing: str = ""  # e.g. "lesson 3/6  tomi"
+    channel: str = ""  # e.g. "slow 3/8"
+    reward: float | None = None
+    drift: float | None = None
+    speed: str = ""
+    event_started: float | None = None
+    durations: tuple[tuple[type, float], ...] = ()  # of the events finished in this process
+
+
+def time_left(status: Status) -> float | None:
+    """Return the estimated seconds for the events not yet begun, None before the first is done.
+
+    Every kind of event is expected to take its own mean so far, an unseen kind the overall mean.
+    """
+    if not status.durations:
+        return None
+    overall = [seconds for _, seconds in status.durations]
+    left = 0.0
+    for event in status.events[status.position + 1 :]:
+        same = [seconds for kind, seconds in status.durations if kind is type(event)] or overall
+        left += sum(same) / len(same)
+    return left
+
+
+def next_event(status: Status, event: types.Event, now: float) -> Status:
+    """Return the status when `event` begins, which ends the one before it."""
+    durations = status.durations
+    if status.event_started is not None:
+        before = status.events[status.position]
+        durations = (*durations, (type(before), now - status.event_started))
+    return dataclasses.replace(
+        status,
+        position=event.index,
+        event_started=now,
+        durations=durations,
+        channel="",
+        reward=None,
+    )
+
+
+class Display:
+    """Show progress with rich; implements `progress.Progress`."""
+
+    def __init__(self, live: rich.live.Live, clock: progress.Clock = time.monotonic):
+        self._live, self._clock = live, clock
+        self._origin = clock()
+        self._status = Status()
+
+    def __rich__(self) -> rich.console.RenderableType:
+        return render(self._status, self._clock() - self._origin)
+
+    def started(self, events: Sequence[types.Event], position: int) -> None:
+        """Set up the bar."""
+        self._status = dataclasses.replace(
+            self._status, events=tuple(events), position=position, doing="starting"
+        )
+
+    def lesson_started(self, lesson: types.Lesson, decision: types.Decision) -> None:
+        """Show the lesson and the decision with its reason."""
+        place = progress.lesson_place(self._status.events, lesson.index)
+        doing = f"lesson {place}  {lesson.task_name}"
+        why = f"{wording.budgets(decision._asdict())}: {decision.reason}"
+        status = next_event(self._status, lesson, self._clock())
+        self._status = dataclasses.replace(status, doing=doing)
+        self._print(rich.text.Text(f"{doing}  ({why})", style="bold"))
+
+    def step(self, channel: str, done: int, total: int, facts: Mapping[str, float]) -> None:
+        """Show how far the channel is."""
+        self._status = dataclasses.replace(
+            self._status,
+            channel=f"{channel} {done}/{total}",
+            reward=facts.get("reward", self._status.reward),
+        )
+
+    def absorbed(self, result: types.Absorbed) -> None:
+        """Let the result scroll by."""
+        speed = progress.speed(result.cost) if result.cost.seconds else self._status.speed
+        self._status = dataclasses.replace(self._status, channel="", speed=speed)
+        self._print(
+            rich.text.Text("  " + progress.absorbed_line(result), style=_STYLE[result.outcome])
+        )
+
+    def evaluation_started(self, point: types.EvaluationPoint) -> None:
+        """Show that an evaluation runs."""
+        status = next_event(self._status, point, self._clock())
+        self._status = dataclasses.replace(status, doing=f"evaluating {len(point.tasks)} tasks")
+
+    def evaluated(
+        self,
+        point: types.EvaluationPoint,
+        scores: Mapping[str, float],
+        drift: progress.Drift,
+    ) -> None:
+        """Let the scores scroll by."""
+        self._status = dataclasses.replace(self._status, drift=progress.mean_drift(drift))
+        self._print(rich.text.Text(progress.evaluated_line(scores, drift), style="cyan"))
+
+    def _print(self, text: rich.text.Text) -> None:
+        self._live.console.print(text)
+
+
+@contextlib.contextmanager
+def display(output: TextIO) -> Iterator[Display]:
+    """Yield a display on `output`; however the block is left, the live part is taken away.
+
+    The cursor is never hidden, so that even a killed process leaves the terminal usable.
+    """
+    console = rich.console.Console(file=output)
+    with rich.live.Live(console=console, refresh_per_second=4, transient=True) as live:
+        console.show_cursor(True)
+        shown = Display(live)
+        live.update(shown)
+        yield shown
+
+
+def render(status: Status, elapsed: float) -> rich.console.RenderableType:
+    """Return the live part: bar and times, then the current event, then its figures."""
+    bar = rich.progress_bar.ProgressBar(
+        total=max(len(status.events), 1), completed=status.position, width=_BAR_WIDTH
+    )
+    left = wording.duration(time_left(status))
+    times = f"{wording.duration(elapsed)} elapsed, about {left} left after this event"
+    head = rich.table.Table.grid(padding=(0, 1))
+    head.add_row(bar, f"{status.position}/{len(status.events)} events", times)
+    figures = [
+        f"reward {wording.score(status.reward)}" if status.reward is not None else "",
+        f"drift {wording.divergence(status.drift)} nats/token" if status.drift is not None else "",
+        status.speed,
+    ]
+    current = "  ".join(filter(None, [status.doing, status.channel, *figures]))
+    return rich.console.Group(head, rich.text.Text(current, overflow="ellipsis", no_wrap=True))
