@@ -1,0 +1,149 @@
+"""From tasks to a stream: lessons cut from train splits, evaluation points between them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from fastslow import registry, seeds, types
+from fastslow.streams import errors, plans
+
+_ORDERS = ("given", "shuffled")
+_EVALUATION_PERIODS = ("lesson", "task")
+
+
+@dataclasses.dataclass(frozen=True)
+class ScheduledStream:
+    """A stream that teaches `tasks` lesson by lesson as `plan` says.
+
+    Every task is evaluated before the first lesson, after every lesson or after every run of
+    lessons of one task (`evaluate_every`), and at the end. The lessons of a task walk through its
+    train split in an order drawn from `seed`, and in a fresh one each time it is exhausted.
+    """
+
+    tasks: Mapping[str, types.Task]
+    plan: plans.Plan
+    examples_per_lesson: int
+    evaluate_every: str
+    seed: int
+
+    def events(self) -> Iterator[types.Event]:
+        """Yield lessons and evaluation points, numbered from 0."""
+        index = itertools.count()
+        everything = tuple(self.tasks)
+        walks = {
+            name: walk(task.train, seeds.derive(self.seed, "walk", name))
+            for name, task in self.tasks.items()
+        }
+        yield types.EvaluationPoint(next(index), everything)
+        for name, following in itertools.zip_longest(self.plan, self.plan[1:]):
+            examples = tuple(itertools.islice(walks[name], self.examples_per_lesson))
+            yield types.Lesson(next(index), name, examples)
+            if self.evaluate_every == "lesson" or following != name:
+                yield types.EvaluationPoint(next(index), everything)
+
+
+def walk(split: types.Split, seed: int) -> Iterator[Any]:
+    """Yield the items of `split` forever, one seeded permutation after the other."""
+    for epoch in itertools.count():
+        rng = np.random.default_rng(seeds.derive(seed, "epoch", epoch))
+        for row in rng.permutation(len(split)):
+            yield split[int(row)]
+
+
+def sequence(
+    tasks: Iterable[types.Task],
+    /,
+    *,
+    order: str = "given",
+    lessons_per_task: int = 2,
+    examples_per_lesson: int = 48,
+    repeats: int = 1,
+    interleave: bool = False,
+    evaluate_every: str = "task",
+    seed: int = 0,
+    order_seed: int = 0,
+) -> ScheduledStream:
+    """Return the stream that teaches the tasks one after the other.
+
+    `order` is "given" or "shuffled" (by `order_seed`, the only thing it does).
+    `examples_per_lesson` should be slow steps x problems per step. `repeats` goes through the whole
+    sequence again; `interleave` takes the lessons of a pass in turn, one of each task.
+    `evaluate_every` is "lesson" or "task". Raises StreamError, or registry.UnknownNameError for a
+    mode that does not exist.
+    """
+    table = _by_name(tasks)
+    _check_known("order", order, _ORDERS)
+    _check_known("evaluation period", evaluate_every, _EVALUATION_PERIODS)
+    _check_counts(
+        lessons_per_task=lessons_per_task,
+        examples_per_lesson=examples_per_lesson,
+        repeats=repeats,
+    )
+    names = plans.shuffled(tuple(table), order_seed) if order == "shuffled" else tuple(table)
+    arrange = plans.round_robin if interleave else plans.blocked
+    plan = plans.repeated(arrange(names, lessons_per_task), repeats)
+    ordered = {name: table[name] for name in names}
+    return ScheduledStream(ordered, plan, examples_per_lesson, evaluate_every, seed)
+
+
+def scheduled(
+    source: Callable[..., Iterable[types.Task]],
+) -> Callable[..., ScheduledStream]:
+    """Turn a factory of tasks into a factory of streams that also takes the options of `sequence`.
+
+    A parameter called `seed` or `order_seed` is passed to both. The stream factory takes keywords
+    only and raises StreamError where one is missing or unknown.
+    """
+    own = inspect.signature(source).parameters
+    shared = {
+        name: parameter
+        for name, parameter in inspect.signature(sequence).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+
+    merged = [*own.values(), *(p for name, p in shared.items() if name not in own)]
+    signature = inspect.Signature([p.replace(kind=p.KEYWORD_ONLY) for p in merged])
+
+    @functools.wraps(source)
+    def factory(**options: Any) -> ScheduledStream:
+        try:
+            signature.bind(**options)
+        except TypeError as error:
+            raise errors.StreamError(f"stream options: {error}") from error
+        tasks = source(**{k: v for k, v in options.items() if k in own})
+        return sequence(tasks, **{k: v for k, v in options.items() if k in shared})
+
+    factory.__signature__ = signature  # type: ignore[attr-defined]
+    return factory
+
+
+def _by_name(tasks: Iterable[types.Task]) -> dict[str, types.Task]:
+    """Return the tasks by name; raise StreamError for none, equal names, or nothing to train on."""
+    table: dict[str, types.Task] = {}
+    for task in tasks:
+        if task.name in table:
+            raise errors.StreamError(f"two tasks are called {task.name!r}")
+        if not len(task.train):
+            raise errors.StreamError(f"task {task.name!r} has no training examples")
+        table[task.name] = task
+    if not table:
+        raise errors.StreamError("a stream needs at least one task")
+    return table
+
+
+def _check_known(kind: str, name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        raise registry.unknown(kind, name, known)
+
+
+def _check_counts(**counts: int) -> None:
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise errors.StreamError(f"{name} must be a positive integer, got {count!r}")

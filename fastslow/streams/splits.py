@@ -1,0 +1,93 @@
+"""Seeded preparation of examples: drop duplicates, balance labels, split without leaks."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from fastslow import seeds, types
+from fastslow.streams import errors
+
+Examples: TypeAlias = tuple[types.Example, ...]
+Group: TypeAlias = Callable[[types.Example], str]  # examples of one group stay in one split
+
+
+class Splits(NamedTuple):
+    """Disjoint parts of a data set."""
+
+    train: Examples
+    validation: Examples
+    test: Examples
+
+
+def normalised_input(example: types.Example) -> str:
+    """Return the input text without differences of case and white space."""
+    return " ".join(example.input.casefold().split())
+
+
+def distinct(examples: Iterable[types.Example]) -> Examples:
+    """Keep the first of the examples whose normalised inputs are equal."""
+    first: dict[str, types.Example] = {}
+    for example in examples:
+        first.setdefault(normalised_input(example), example)
+    return tuple(first.values())
+
+
+def capped(examples: Sequence[types.Example], per_target: int, seed: int) -> Examples:
+    """Keep at most `per_target` examples of each target, drawn from `seed`, in their old order."""
+    rows_of: dict[str, list[int]] = collections.defaultdict(list)
+    for row, example in enumerate(examples):
+        rows_of[example.target].append(row)
+    kept: list[int] = []
+    for target, rows in rows_of.items():
+        rng = np.random.default_rng(seeds.derive(seed, "cap", target))
+        kept += rng.permutation(rows).tolist()[:per_target]
+    return tuple(examples[row] for row in sorted(kept))
+
+
+def split(
+    examples: Sequence[types.Example],
+    *,
+    validation: int,
+    test: int,
+    seed: int,
+    group: Group = normalised_input,
+) -> Splits:
+    """Split at random, but never across a group; what test and validation leave is for training.
+
+    Test and validation hold exactly `test` and `validation` examples: what is over of the last
+    group taken is dropped. Raises StreamError if that leaves nothing to train on.
+    """
+    if validation < 1 or test < 1:
+        raise errors.StreamError(
+            f"validation and test need an example each, got {validation}, {test}"
+        )
+    groups: dict[str, list[types.Example]] = collections.defaultdict(list)
+    for example in examples:
+        groups[group(example)].append(example)
+    keys = list(groups)
+    order = [keys[i] for i in np.random.default_rng(seed).permutation(len(keys))]
+    for_test, order = _take(groups, order, test)
+    for_validation, order = _take(groups, order, validation)
+    train = tuple(example for key in order for example in groups[key])
+    if not train:
+        raise errors.StreamError(
+            f"{len(examples)} examples are too few for {validation} to validate, {test} to test"
+            " and some to train on"
+        )
+    return Splits(train, for_validation, for_test)
+
+
+def _take(
+    groups: dict[str, list[types.Example]], order: list[str], size: int
+) -> tuple[Examples, list[str]]:
+    """Take whole groups from the front of `order` until there are `size` examples."""
+    taken: list[types.Example] = []
+    used = 0
+    while len(taken) < size and used < len(order):
+        taken += groups[order[used]]
+        used += 1
+    return tuple(taken[:size]), order[used:]
