@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import inspect
 import types as builtin_types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from fastslow import registry
@@ -70,6 +72,23 @@ def from_mapping(cls: type[T], mapping: Mapping[str, Any], path: str = "") -> T:
         elif field.default is field.default_factory is dataclasses.MISSING:
             raise ConfigError(f"configuration key {path}{name} is missing")
     return cls(**values)
+
+
+def configured(make: Callable[[Any, Any], T], settings: type) -> Callable[..., T]:
+    """Return `make(settings, context)` as a registry factory whose options are the settings' fields.
+
+    The factory takes the fields as keywords, checked by `from_mapping`, and `context`.
+    """
+
+    @functools.wraps(make)
+    def factory(*, context: Any, **options: Any) -> T:
+        return make(from_mapping(settings, options), context)
+
+    fields = inspect.signature(settings).parameters.values()
+    context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY)
+    keywords = [field.replace(kind=inspect.Parameter.KEYWORD_ONLY) for field in fields]
+    factory.__signature__ = inspect.Signature([*keywords, context])  # type: ignore[attr-defined]
+    return factory
 
 
 def _convert(value: Any, hint: Any, path: str) -> Any:

@@ -56,21 +56,26 @@ class Registry(Generic[T]):
             raise unknown(self.kind, name, self._factories)
         return self._factories[name]
 
+    def options(self, name: str, context: Iterable[str] = ()) -> set[str] | None:
+        """Return the parameters the factory takes beside the `context`; None if it takes any."""
+        parameters = inspect.signature(self.get(name)).parameters
+        if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            return None
+        return set(parameters) - set(context)
+
     def build(self, name: str, options: Mapping[str, Any] | None = None, **context: Any) -> T:
         """Call the factory with the user's `options`, checked by name, and the program's `context`.
 
         Of the context the factory gets what its signature asks for.
         """
-        factory = self.get(name)
+        factory, options = self.get(name), dict(options or {})
+        known = self.options(name, context)
+        for option in options:
+            if known is not None and option not in known:
+                raise unknown(f"option of {self.kind} {name!r}", option, known)
         parameters = inspect.signature(factory).parameters
-        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        for option in options or {}:
-            if not takes_any and (option not in parameters or option in context):
-                raise unknown(
-                    f"option of {self.kind} {name!r}", option, set(parameters) - set(context)
-                )
-        wanted = {k: v for k, v in context.items() if takes_any or k in parameters}
-        return factory(**wanted, **dict(options or {}))
+        wanted = {k: v for k, v in context.items() if known is None or k in parameters}
+        return factory(**wanted, **options)
 
     def describe(self) -> list[tuple[str, str]]:
         """Return (name, first docstring line) of every entry."""

@@ -8,6 +8,6 @@ import hashlib
 
 
 def derive(seed: int, *path: str | int) -> int:
-    """Return a seed in [0, 2**31) for the place named by `path`, as in `derive(seed, "slow", 3)`."""
+    """Return a seed in [0, 2**31) for the place `path`, as in `derive(seed, "slow", 3)`."""
     text = "/".join([str(seed), *(f"{type(part).__name__}:{part}" for part in path)])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") >> 1

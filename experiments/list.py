@@ -1,0 +1,43 @@
+"""List everything that can be named in a flag or a configuration, one line each.
+
+  python -m experiments.list
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import console, table
+
+from experiments import settings
+from fastslow import registry, scheduler, streams
+from fastslow.fast import proposers
+from fastslow.learners import language
+from fastslow.lm import loading
+from fastslow.slow import adapters, anchors, objectives
+
+_SECTIONS: tuple[tuple[str, registry.Registry], ...] = (
+    ("--model", loading.MODELS),
+    ("--stream", streams.STREAMS),
+    ("--scheduler", scheduler.SCHEDULERS),
+    ("--fast", language.FAST_CHANNELS),
+    ("--slow", language.SLOW_CHANNELS),
+    ("config.slow.adapter", adapters.ADAPTERS),
+    ("config.slow.objective", objectives.OBJECTIVES),
+    ("config.slow.anchors", anchors.ANCHORS),
+    ("config.fast.proposers", proposers.PROPOSERS),
+)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Print one table."""
+    settings.reject_arguments(argv)
+    listing = table.Table("setting", "name", "what it is", box=None, pad_edge=False)
+    for setting, plugins in _SECTIONS:
+        for name, description in plugins.describe():
+            listing.add_row(setting, name, description)
+    console.Console().print(listing)
+
+
+if __name__ == "__main__":
+    settings.run_main(main)

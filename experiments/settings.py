@@ -1,0 +1,102 @@
+"""From absl flags to one frozen `config.Run`, with errors a person can act on."""
+
+from __future__ import annotations
+
+import importlib.util
+import pathlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ml_collections
+from absl import app, flags
+from ml_collections import config_flags
+
+from fastslow import config, registry, session
+
+
+def reject_arguments(argv: Sequence[str]) -> None:
+    """Raise UsageError if words are left over after the flags: they would be ignored silently."""
+    if len(argv) > 1:
+        raise app.UsageError(f"unexpected argument {argv[1]!r}; every setting is a --flag=value")
+
+
+def resolve(
+    flag: str,
+    *,
+    test: bool,
+    names: Mapping[str, str | None],
+    seeds: Mapping[str, int | None],
+) -> config.Run:
+    """Return the configuration: the file, then --config.* overrides, then the named flags.
+
+    A plug-in named by a flag keeps the file's options that it knows; the others are dropped, and
+    said so, since they belong to the plug-in it replaces.
+    """
+    mapping = _load(flag, test).to_dict()
+    overridden = config_flags.get_override_values(flags.FLAGS[flag])
+    for section, name in names.items():
+        if name is not None and name != mapping[section]["name"]:
+            keys = {k.split(".")[1] for k in overridden if k.startswith(f"{section}.")}
+            mapping[section] = _replace(section, name, mapping[section], keys)
+    mapping.update({key: value for key, value in seeds.items() if value is not None})
+    return config.from_mapping(config.Run, mapping)
+
+
+def _load(flag: str, test: bool) -> ml_collections.ConfigDict:
+    if not test:
+        loaded: ml_collections.ConfigDict = flags.FLAGS[flag].value
+        return loaded
+    path = config_flags.get_config_filename(flags.FLAGS[flag])
+    spec = importlib.util.spec_from_file_location("test_configuration", path)
+    if spec is None or spec.loader is None:
+        raise config.ConfigError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, "get_test_config"):
+        raise config.ConfigError(f"{path} has no get_test_config()")
+    tiny: ml_collections.ConfigDict = module.get_test_config()
+    for key, value in config_flags.get_override_values(flags.FLAGS[flag]).items():
+        tiny[key] = value
+    return tiny
+
+
+def _replace(
+    section: str, name: str, old: Mapping[str, Any], asked_for: set[str]
+) -> dict[str, Any]:
+    known = session.option_names(section, name)
+    if known is None:  # a factory of the user's that takes anything
+        return {**old, "name": name}
+    for key in sorted(asked_for - {"name"} - known):
+        raise registry.unknown(f"option of {section} {name!r}", key, known)
+    dropped = [key for key in old if key != "name" and key not in known]
+    if dropped:
+        print(
+            f"note: --{section}={name} does not take {', '.join(dropped)} "
+            f"(of {old['name']} in the configuration); left out",
+            file=sys.stderr,
+        )
+    return {"name": name} | {key: old[key] for key in old if key in known}
+
+
+def default_workdir(flag: str, run: config.Run) -> str:
+    """Return runs/CONFIG-SCHEDULER-seedS-orderO, relative to the working directory."""
+    stem = pathlib.Path(config_flags.get_config_filename(flags.FLAGS[flag])).stem
+    return f"runs/{stem}-{run.scheduler.name}-seed{run.seed}-order{run.order_seed}"
+
+
+def run_main(main: Callable[[Sequence[str]], None]) -> None:
+    """Run an absl main; print expected errors as one line without a traceback, exit status 2."""
+
+    def guarded(argv: Sequence[str]) -> int:
+        try:
+            main(argv)
+        except session.USER_ERRORS as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("interrupted; --resume goes on from the last completed event", file=sys.stderr)
+            return 130
+        return 0
+
+    app.run(guarded)

@@ -1,0 +1,1 @@
+"""Model families: what the loop can teach."""

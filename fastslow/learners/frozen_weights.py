@@ -1,0 +1,19 @@
+"""The null slow channel of a language model: the weights stay those of the base."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from fastslow import null_channel, types
+from fastslow.slow import contracts
+
+
+@dataclasses.dataclass(frozen=True)
+class FrozenWeights(null_channel.NullChannel):
+    """Skip every lesson and compute with the base parameters."""
+
+    params: types.PyTree
+
+    def variables(self, state: types.PyTree) -> contracts.Variables:
+        """Return the base parameters as Flax collections."""
+        return {"params": self.params}

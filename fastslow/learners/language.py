@@ -1,0 +1,219 @@
+"""The language-model learner: adapters in the slow channel, prompts in the fast channel."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from fastslow import config, learner, registry, seeds, types
+from fastslow.fast import channel as fast_channel
+from fastslow.fast import prompt as prompts
+from fastslow.learners import frozen_weights, seed_prompts
+from fastslow.lm import engine as engines
+from fastslow.lm import model as models
+from fastslow.lm import policy as policies
+from fastslow.slow import adapters, anchors, contracts, objectives
+from fastslow.slow import channel as slow_channel
+from fastslow.slow import settings as slow_settings
+
+
+class FastChannel(types.Channel, Protocol):
+    """A channel whose state is prompts."""
+
+    def prompts(self, state: Any, task_name: str) -> tuple[types.Prompt, ...]:
+        """Return the task's population, best first."""
+        ...
+
+    def best(self, state: Any, task_name: str) -> types.Prompt:
+        """Return the prompt to answer with."""
+        ...
+
+
+class SlowChannel(types.Channel, Protocol):
+    """A channel whose state is weights."""
+
+    def variables(self, state: Any) -> contracts.Variables:
+        """Return the Flax collections to run the decoder with."""
+        ...
+
+
+class Context(NamedTuple):
+    """What both channels are built from."""
+
+    model: models.LanguageModel
+    engine: engines.Engine
+    tasks: Mapping[str, types.Task]
+    policy_of: Callable[[types.PyTree], types.Policy]  # slow state -> the model as it is now
+    prompts_of: slow_channel.PromptsOf
+    on_step: slow_channel.OnStep
+
+
+@dataclasses.dataclass(frozen=True)
+class Gradient(slow_settings.Settings):
+    """Settings of a gradient channel, with its exchangeable parts by name and options."""
+
+    objective: config.Plugin = dataclasses.field(default_factory=lambda: config.Plugin("cispo"))
+    anchors: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    adapter: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class NoSettings:
+    """A null channel has nothing to set."""
+
+
+def _gradient(adapter: str, settings: Gradient, context: Context) -> SlowChannel:
+    return slow_channel.GradientChannel(
+        model=context.model,
+        engine=context.engine,
+        tasks=context.tasks,
+        prompts_of=context.prompts_of,
+        adapter=adapters.ADAPTERS.build(adapter, settings.adapter),
+        objective=objectives.OBJECTIVES.build(settings.objective.name, settings.objective.options),
+        anchors={n: anchors.ANCHORS.build(n, options) for n, options in settings.anchors.items()},
+        settings=settings,
+        on_step=context.on_step,
+    )
+
+
+def lora(settings: Gradient, context: Context) -> SlowChannel:
+    """Gradient steps on a low-rank delta of chosen kernels."""
+    return _gradient("lora", settings, context)
+
+
+def full(settings: Gradient, context: Context) -> SlowChannel:
+    """Gradient steps on a full-size delta of every parameter."""
+    return _gradient("full", settings, context)
+
+
+def frozen(settings: NoSettings, context: Context) -> SlowChannel:
+    """No slow channel: the weights stay those of the base model."""
+    return frozen_weights.FrozenWeights("slow", context.model.params)
+
+
+def gepa(settings: fast_channel.Settings, context: Context) -> FastChannel:
+    """Search over prompts: one light GEPA round per lesson on the current weights."""
+    return fast_channel.build(context.tasks, context.policy_of, settings)
+
+
+def seeds_only(settings: NoSettings, context: Context) -> FastChannel:
+    """No fast channel: every task keeps its seed prompt."""
+    return seed_prompts.SeedPrompts("fast", context.tasks)
+
+
+SLOW_CHANNELS: registry.Registry[SlowChannel] = registry.Registry(
+    "slow channel",
+    {
+        "lora": config.configured(lora, Gradient),
+        "full": config.configured(full, Gradient),
+        "none": config.configured(frozen, NoSettings),
+    },
+)
+
+FAST_CHANNELS: registry.Registry[FastChannel] = registry.Registry(
+    "fast channel",
+    {
+        "gepa": config.configured(gepa, fast_channel.Settings),
+        "none": config.configured(seeds_only, NoSettings),
+    },
+)
+
+
+class Language(NamedTuple):
+    """The parts that the learner's functions read."""
+
+    model: models.LanguageModel
+    engine: engines.Engine
+    fast: FastChannel
+    slow: SlowChannel
+    evaluation: config.Evaluation
+
+
+def build(
+    run: config.Run,
+    model: models.LanguageModel,
+    tasks: Mapping[str, types.Task],
+    on_step: slow_channel.OnStep,
+) -> learner.Learner:
+    """Assemble both channels around one engine; raises UnknownNameError and ConfigError."""
+    engine = engines.Engine(model)
+
+    def policy_of(state: types.PyTree) -> types.Policy:
+        return policies.LanguagePolicy(model, engine, slow.variables(state))
+
+    def prompts_of(state: Any, task_name: str) -> tuple[types.Prompt, ...]:
+        return fast.prompts(state, task_name)
+
+    context = Context(model, engine, tasks, policy_of, prompts_of, on_step)
+    fast = FAST_CHANNELS.build(run.fast.name, run.fast.options, context=context)
+    slow = SLOW_CHANNELS.build(run.slow.name, run.slow.options, context=context)
+    parts = Language(model, engine, fast, slow, run.evaluation)
+    return learner.Learner(
+        slow=slow,
+        fast=fast,
+        predict=functools.partial(predict, parts),
+        drift=functools.partial(drift, parts),
+        export=functools.partial(export, parts, tasks),
+    )
+
+
+def predict(
+    parts: Language,
+    state: types.ModelState,
+    task: types.Task,
+    examples: types.Split,
+    seed: int,
+    temperature: float,
+) -> learner.Predictions:
+    """Answer every example with the task's best prompt under the current weights."""
+    prompt = parts.fast.best(state.fast, task.name)
+    policy = policies.LanguagePolicy(parts.model, parts.engine, parts.slow.variables(state.slow))
+    queries = [
+        types.Query(prompts.messages(prompt, example.input), seeds.derive(seed, example.id))
+        for example in examples
+    ]
+    completions, cost = policy.complete(
+        queries, temperature=temperature, max_tokens=parts.evaluation.max_tokens
+    )
+    return [completion.text for completion in completions], cost
+
+
+def drift(parts: Language, state: types.ModelState, task: types.Task) -> learner.DriftReport:
+    """Measure the divergence from the base model where it answers the task's probe set.
+
+    The probe set is the first `drift_examples` validation items with their targets as answers, so
+    that it is the same tokens for every model; once under the task's best prompt and once bare.
+    """
+    probes = task.validation[: parts.evaluation.drift_examples]
+    trained = parts.slow.variables(state.slow)
+    base = {"params": parts.model.params}
+    conditions = {
+        "with_prompt": parts.fast.best(state.fast, task.name),
+        "without_prompt": types.Prompt(),
+    }
+    report: dict[str, learner.Drift] = {}
+    cost = types.Cost()
+    for condition, prompt in conditions.items() if probes else ():
+        encoded = [parts.model.chat.encode(prompts.messages(prompt, e.input)) for e in probes]
+        requests = [engines.Request(*tokens, seed=0) for tokens in encoded]
+        answers = [parts.model.chat.encode_answer(e.target) for e in probes]
+        (forward, backward), spent = parts.engine.divergence(trained, base, requests, answers)
+        report[condition] = learner.Drift(float(np.mean(forward)), float(np.mean(backward)))
+        cost += spent
+    return report, cost
+
+
+def export(
+    parts: Language,
+    tasks: Mapping[str, types.Task],
+    state: types.ModelState,
+    directory: pathlib.Path,
+) -> None:
+    """Write every task's population as Markdown files, best first."""
+    for name in tasks:
+        prompts.write_all(directory / name, parts.fast.prompts(state.fast, name))

@@ -1,0 +1,23 @@
+"""The null fast channel of a language model: every task keeps its seed prompt."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from fastslow import null_channel, types
+
+
+@dataclasses.dataclass(frozen=True)
+class SeedPrompts(null_channel.NullChannel):
+    """Skip every lesson and answer with the seed prompts."""
+
+    tasks: Mapping[str, types.Task]
+
+    def prompts(self, state: types.Json, task_name: str) -> tuple[types.Prompt, ...]:
+        """Return the task's seed prompt alone."""
+        return (self.best(state, task_name),)
+
+    def best(self, state: types.Json, task_name: str) -> types.Prompt:
+        """Return the task's seed prompt."""
+        return self.tasks[task_name].seed_prompt

@@ -1,0 +1,172 @@
+"""The loop: decide, absorb, evaluate, record, checkpoint. Reads like the algorithm it runs.
+
+After every event the row goes to records.jsonl and then the whole state to a checkpoint, so that a
+run killed at any instant resumes from its last completed event with the same result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import pathlib
+import time
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from fastslow import checkpoint, config, learner, run_state, seeds, types
+from fastslow.evaluation import evaluator
+from fastslow.report import predictions, progress, records
+
+
+class Experiment(NamedTuple):
+    """What a run is made of; nothing in it changes while it runs."""
+
+    stream: types.Stream
+    learner: learner.Learner
+    scheduler: types.Scheduler
+    evaluation: config.Evaluation
+    seed: int
+
+
+Stepped = tuple[run_state.RunState, records.Row]
+
+
+def run(
+    experiment: Experiment,
+    state: run_state.RunState,
+    directory: pathlib.Path,
+    watcher: progress.Progress,
+) -> run_state.RunState:
+    """Go through the events that `state` has not seen; return the state after the last one."""
+    for event in itertools.islice(experiment.stream.events(), state.position, None):
+        started = time.monotonic()
+        state, row = step(experiment, state, event, directory, watcher)
+        state = dataclasses.replace(state, position=event.index + 1)
+        records.append(directory, row, seconds=time.monotonic() - started)
+        checkpoint.save(directory, state.position, run_state.save(state, experiment.learner))
+    return state
+
+
+def step(
+    experiment: Experiment,
+    state: run_state.RunState,
+    event: types.Event,
+    directory: pathlib.Path,
+    watcher: progress.Progress,
+) -> Stepped:
+    """Process one event."""
+    if isinstance(event, types.Lesson):
+        return learn(experiment, state, event, watcher)
+    return evaluate(experiment, state, event, directory, watcher)
+
+
+def learn(
+    experiment: Experiment,
+    state: run_state.RunState,
+    lesson: types.Lesson,
+    watcher: progress.Progress,
+) -> Stepped:
+    """Decide which channels absorb the lesson, and let them: prompts first, then weights."""
+    probe = run_state.probe(state, lesson)
+    decision = experiment.scheduler.decide(state.scheduler, lesson, probe)
+    watcher.lesson_started(lesson, decision)
+    seed = seeds.derive(experiment.seed, "lesson", lesson.index)
+    fast, fast_result = absorb(
+        experiment.learner.fast, "fast", state.model, lesson, decision.fast_budget, seed
+    )
+    watcher.absorbed(fast_result)
+    model = state.model._replace(fast=fast)
+    slow, slow_result = absorb(
+        experiment.learner.slow, "slow", model, lesson, decision.slow_steps, seed
+    )
+    watcher.absorbed(slow_result)
+    absorbed = (fast_result, slow_result)
+    after = dataclasses.replace(
+        state,
+        model=model._replace(slow=slow),
+        scheduler=experiment.scheduler.observe(state.scheduler, lesson, absorbed),
+        taught=(*state.taught, lesson.task_name),
+        slow_steps=state.slow_steps + len(slow_result.details.get("steps", ())),
+        cost=state.cost + fast_result.cost + slow_result.cost,
+    )
+    return after, records.lesson_row(lesson, probe, decision, absorbed, after.slow_steps)
+
+
+def absorb(
+    channel: types.Channel,
+    name: str,
+    model: types.ModelState,
+    lesson: types.Lesson,
+    budget: int,
+    seed: int,
+) -> tuple[types.PyTree, types.Absorbed]:
+    """Offer the lesson to one channel; a zero budget leaves its part of the state as it is."""
+    if budget == 0:
+        reason = "the scheduler gave it no budget"
+        return getattr(model, name), types.Absorbed(name, "skipped", reason)
+    return channel.absorb(model, lesson, budget, seeds.derive(seed, name))
+
+
+def evaluate(
+    experiment: Experiment,
+    state: run_state.RunState,
+    point: types.EvaluationPoint,
+    directory: pathlib.Path,
+    watcher: progress.Progress,
+) -> Stepped:
+    """Score the tasks of the point, measure drift, and write predictions and prompts down."""
+    tasks = [experiment.stream.tasks[name] for name in point.tasks]
+    watcher.evaluation_started(point)
+    seed = seeds.derive(experiment.seed, "evaluation", point.index)
+    result = evaluator.evaluate(
+        experiment.learner, state.model, tasks, experiment.evaluation, seed
+    )
+    drift, drift_cost = measure_drift(experiment.learner, state.model, tasks)
+    predictions.write(directory, point.index, result.graded)
+    experiment.learner.export(state.model, directory / "prompts" / str(point.index))
+    watcher.evaluated(point, result.scores, drift)
+    cost = result.cost + drift_cost
+    after = dataclasses.replace(state, cost=state.cost + cost)
+    counts = {name: len(rows) for name, rows in result.graded.items()}
+    row = records.evaluation_row(point, result.scores, counts, drift, after.slow_steps, cost)
+    return after, row
+
+
+def measure_drift(
+    model: learner.Learner, state: types.ModelState, tasks: Iterable[types.Task]
+) -> tuple[dict[str, Mapping[str, learner.Drift]], types.Cost]:
+    """Return the drift report of every task, and what it cost."""
+    reports = {task.name: model.drift(state, task) for task in tasks}
+    cost = sum((spent for _, spent in reports.values()), types.Cost())
+    return {name: report for name, (report, _) in reports.items()}, cost
+
+
+def quadrants(
+    experiment: Experiment, state: run_state.RunState, known: Mapping[str, Mapping[str, float]]
+) -> tuple[dict[str, dict[str, float]], types.Cost]:
+    """Score {base, trained} weights x {seed, evolved} prompts on every task (FST, table 2).
+
+    `known` holds what evaluation points measured already, by quadrant and task name. A channel that
+    never moved has one value, so its two quadrants are one measurement.
+    """
+    base = learner.init(experiment.learner, experiment.seed)
+    weights = {"base": base.slow} | ({"trained": state.model.slow} if state.slow_steps else {})
+    prompts = {"seed": base.fast}
+    if state.model.fast != base.fast:
+        prompts["evolved"] = state.model.fast
+    seed = seeds.derive(experiment.seed, "quadrants")
+    scores = {corner: dict(measured) for corner, measured in known.items()}
+    cost = types.Cost()
+    for (weight, slow), (prompt, fast) in itertools.product(weights.items(), prompts.items()):
+        measured = scores.setdefault(f"{weight}_{prompt}", {})
+        missing = [t for name, t in experiment.stream.tasks.items() if name not in measured]
+        model = types.ModelState(slow=slow, fast=fast)
+        result = evaluator.evaluate(
+            experiment.learner, model, missing, experiment.evaluation, seed
+        )
+        measured.update(result.scores)
+        cost += result.cost
+    for weight, prompt in itertools.product(("base", "trained"), ("seed", "evolved")):
+        same = f"{weight if weight in weights else 'base'}_{prompt if prompt in prompts else 'seed'}"
+        scores.setdefault(f"{weight}_{prompt}", scores[same])
+    return scores, cost

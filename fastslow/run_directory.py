@@ -1,0 +1,101 @@
+"""The directory of a run: who may write to it, which configuration it belongs to, whether it is done."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import importlib.metadata
+import json
+import pathlib
+import platform
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+from fastslow import config, files, types
+
+_PACKAGES = ("dspy", "flax", "gepa", "jax", "jaxlib", "numpy", "optax", "orbax-checkpoint")
+
+
+class RunDirectoryError(RuntimeError):
+    """The directory cannot be used for this run; the message says why and what to do."""
+
+
+@contextlib.contextmanager
+def locked(directory: pathlib.Path) -> Iterator[None]:
+    """Hold the directory for one process at a time; the lock goes with the process, even on SIGKILL."""
+    files.make_directory(directory)
+    with files.naming(directory / "LOCK"), open(directory / "LOCK", "w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunDirectoryError(f"{directory} is in use by another process") from None
+        yield
+
+
+def prepare(directory: pathlib.Path, run: config.Run, identity: types.Json, resume: bool) -> None:
+    """Write config.json into a fresh directory, or check that a used one may be resumed.
+
+    `identity` is what else determines the result (model digest, stream hash). Raises
+    RunDirectoryError when the directory holds a run and `resume` is false, or holds a run of another
+    configuration.
+    """
+    path = directory / "config.json"
+    wanted = {"config": config.to_json(run), "identity": identity}
+    if not path.exists():
+        files.write_json_atomic(path, {**wanted, "versions": versions(), "git": git_commit()})
+        return
+    if not resume:
+        state = "a finished run" if is_done(directory) else "an unfinished run"
+        raise RunDirectoryError(
+            f"{directory} already holds {state}: pass --resume to go on with it, "
+            "or another --workdir to start afresh"
+        )
+    try:
+        found = json.loads(path.read_text())
+        changed = config.differences({k: found[k] for k in wanted}, wanted)
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunDirectoryError(f"{path} is not the configuration of a run: {error}") from error
+    if changed:
+        listed = "\n  ".join(changed)
+        raise RunDirectoryError(
+            f"{directory} belongs to another configuration (its value -> this one):\n  {listed}"
+        )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that can change a result."""
+    return {"python": platform.python_version()} | {
+        name: importlib.metadata.version(name) for name in _PACKAGES
+    }
+
+
+def git_commit() -> str | None:
+    """Return the commit of the source tree, with "+" if it has local changes; None outside git."""
+    source = pathlib.Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(source), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", pathlib.Path(__file__).name)  # not somebody else's tree
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def is_done(directory: pathlib.Path) -> bool:
+    """Return whether the run in this directory has finished."""
+    return (directory / "DONE").exists()
+
+
+def mark_done(directory: pathlib.Path) -> None:
+    """Write DONE, the last file of a run."""
+    files.write_text_atomic(directory / "DONE", "")
+
+
+def read_config(directory: pathlib.Path) -> dict[str, Any]:
+    """Return the contents of config.json."""
+    found: dict[str, Any] = json.loads((directory / "config.json").read_text())
+    return found

@@ -1,0 +1,119 @@
+"""One run from configuration to report: builds the parts, restores or starts, loops, writes results."""
+
+from __future__ import annotations
+
+import hashlib
+import pathlib
+import time
+from collections.abc import Mapping
+
+from fastslow import (
+    artifacts,
+    checkpoint,
+    config,
+    files,
+    registry,
+    run_directory,
+    run_state,
+    scheduler,
+    streams,
+    types,
+)
+from fastslow import run as loop
+from fastslow.learners import language
+from fastslow.lm import loading
+from fastslow.report import progress, records, report
+from fastslow.streams import errors as stream_errors
+
+USER_ERRORS = (
+    artifacts.ArtifactError,
+    checkpoint.CheckpointError,
+    config.ConfigError,
+    files.WriteError,
+    loading.LoadingError,
+    records.RecordsError,
+    registry.UnknownNameError,
+    run_directory.RunDirectoryError,
+    stream_errors.StreamError,
+)
+
+
+def run(settings: config.Run, directory: pathlib.Path, *, resume: bool) -> None:
+    """Carry out a run in `directory`; raises one of USER_ERRORS for what the user can mend."""
+    with run_directory.locked(directory):
+        run_directory.check(directory, {"config": config.to_json(settings)}, resume)
+        with progress.for_terminal() as watcher:
+            experiment, identity = build(settings, watcher)
+            run_directory.check(directory, identity, resume)
+            run_directory.write_config(directory, {"config": config.to_json(settings), **identity})
+            if not run_directory.is_done(directory):
+                carry_out(experiment, directory, watcher)
+        report.show(directory)
+
+
+def build(
+    settings: config.Run, watcher: progress.Progress
+) -> tuple[loop.Experiment, Mapping[str, types.Json]]:
+    """Return the experiment, and what identifies its data and weights beside the configuration."""
+    stream = streams.build(
+        settings.stream.name,
+        settings.stream.options,
+        seed=settings.seed,
+        order_seed=settings.order_seed,
+    )
+    policy = scheduler.SCHEDULERS.build(settings.scheduler.name, settings.scheduler.options)
+    model = language.load(settings.model)
+    learner = language.build(settings, model, stream.tasks, watcher)
+    experiment = loop.Experiment(stream, learner, policy, settings.evaluation, settings.seed)
+    identity = {"model_digest": model.digest, "stream_digest": digest(stream)}
+    return experiment, identity
+
+
+def digest(stream: types.Stream) -> str:
+    """Return a hash of every task's name, seed prompt and items."""
+    hashed = hashlib.sha256()
+    for name, task in stream.tasks.items():
+        hashed.update(repr((name, task.seed_prompt)).encode())
+        for split in (task.train, task.validation, task.test):
+            for example in split:
+                hashed.update(repr(example).encode())
+    return hashed.hexdigest()
+
+
+def carry_out(
+    experiment: loop.Experiment, directory: pathlib.Path, watcher: progress.Progress
+) -> None:
+    """Run all remaining events and the quadrants, write the report, and mark the run done."""
+    state = restore(experiment, directory)
+    events = list(experiment.stream.events())
+    watcher.started(events, state.position)
+    records.truncate_after(directory, state.position)
+    state = loop.run(experiment, state, directory, watcher)
+    started = time.monotonic()
+    known = records.known_quadrants(directory, experiment.stream.tasks)
+    scores, cost = loop.quadrants(experiment, state, known)
+    records.append(directory, records.quadrants_row(scores, cost), time.monotonic() - started)
+    report.write(directory)
+    run_directory.mark_done(directory)
+
+
+def restore(experiment: loop.Experiment, directory: pathlib.Path) -> run_state.RunState:
+    """Return the state of the newest valid checkpoint, or the initial one if there is none."""
+    fresh = run_state.init(experiment.learner, experiment.scheduler, experiment.seed)
+    position = checkpoint.latest(directory)
+    if position is None:
+        return fresh
+    target = run_state.save(fresh, experiment.learner).arrays
+    return run_state.restore(checkpoint.restore(directory, position, target), experiment.learner)
+
+
+def option_names(section: str, name: str) -> set[str] | None:
+    """Return the options that plug-in `name` of a configuration section takes; None for any."""
+    kinds: Mapping[str, registry.Registry] = {
+        "model": loading.MODELS,
+        "stream": streams.STREAMS,
+        "scheduler": scheduler.SCHEDULERS,
+        "fast": language.FAST_CHANNELS,
+        "slow": language.SLOW_CHANNELS,
+    }
+    return kinds[section].options(name)

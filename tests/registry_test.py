@@ -1,0 +1,66 @@
+import pytest
+
+from fastslow import registry
+
+
+def shout(word: str, *, times: int = 1) -> str:
+    """Repeat a word loudly.
+
+    More text.
+    """
+    return word.upper() * times
+
+
+def echo(**options: object) -> dict[str, object]:
+    """Return everything."""
+    return options
+
+
+WORDS: registry.Registry = registry.Registry("word", {"shout": shout, "echo": echo})
+
+
+def test_unknown_name_suggests_the_nearest_and_lists_the_rest():
+    with pytest.raises(registry.UnknownNameError) as caught:
+        WORDS.get("shuot")
+    assert str(caught.value) == "unknown word 'shuot'; did you mean 'shout'? Known: echo, shout."
+
+
+def test_build_passes_options_and_only_the_wanted_context():
+    assert WORDS.build("shout", {"times": 2}, word="a", unused=1) == "AA"
+    assert WORDS.build("echo", {"a": 1}, b=2) == {"a": 1, "b": 2}
+
+
+def test_unknown_option_suggests_the_nearest():
+    with pytest.raises(registry.UnknownNameError, match="did you mean 'times'"):
+        WORDS.build("shout", {"time": 2}, word="a")
+
+
+def test_context_is_not_an_option():
+    with pytest.raises(registry.UnknownNameError, match="option of word 'shout' 'word'"):
+        WORDS.build("shout", {"word": "b"}, word="a")
+
+
+def test_options_lists_what_a_user_may_set():
+    assert WORDS.options("shout", context=["word"]) == {"times"}
+    assert WORDS.options("echo") is None
+
+
+def test_import_path_finds_the_users_own_factory():
+    assert WORDS.build("tests.registry_test:shout", {}, word="b") == "B"
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("no_such_module:x", "no module named 'no_such_module'"),
+        ("fastslow.no_such:x", "no module named 'fastslow.no_such'"),
+        ("fastslow.seeds:derve", "did you mean 'derive'"),
+    ],
+)
+def test_import_path_errors_say_what_is_missing(path, message):
+    with pytest.raises(registry.UnknownNameError, match=message):
+        registry.import_attribute(path)
+
+
+def test_describe_gives_the_first_docstring_line():
+    assert dict(WORDS.describe()) == {"shout": "Repeat a word loudly.", "echo": "Return everything."}

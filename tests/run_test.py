@@ -1,0 +1,173 @@
+"""The loop over a learner without a language model: order of things, resume from every event."""
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+
+from fastslow import checkpoint, config, run, run_state, scheduler, types
+from fastslow.report import predictions, progress, records
+from tests import toy
+
+
+def experiment(policy="interleave", seed=0, **options):
+    options = {"fast_budget": 2, "slow_steps": 2, **options} if policy == "interleave" else options
+    return run.Experiment(
+        toy.Stream(),
+        toy.LEARNER,
+        scheduler.SCHEDULERS.build(policy, options),
+        config.Evaluation(),
+        seed,
+    )
+
+
+def fresh(made):
+    return run_state.init(made.learner, made.scheduler, made.seed)
+
+
+def rows(directory):
+    return [records.comparable(row) for row in records.read(directory)]
+
+
+def same(left, right):
+    """Compare two run states to the last bit."""
+    np.testing.assert_array_equal(left.model.slow["w"], right.model.slow["w"])
+    assert dataclasses.replace(left, model=None) == dataclasses.replace(right, model=None)
+    assert left.model.fast == right.model.fast
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Return an uninterrupted run: its experiment, final state and directory."""
+    directory = tmp_path_factory.mktemp("whole")
+    made = experiment()
+    return made, run.run(made, fresh(made), directory, progress.Silent()), directory
+
+
+def test_records_have_one_row_per_event_in_order(whole):
+    made, state, directory = whole
+    events = list(made.stream.events())
+    found = rows(directory)
+    assert [row["event"] for row in found] == [event.index for event in events]
+    kinds = ["lesson" if isinstance(e, types.Lesson) else "evaluation" for e in events]
+    assert [row["kind"] for row in found] == kinds
+    assert state.position == len(events)
+    assert state.slow_steps == 2 * kinds.count("lesson")
+
+
+def test_prompts_move_before_weights_and_both_see_the_lesson(whole):
+    _, _, directory = whole
+    lesson = next(row for row in rows(directory) if row["kind"] == "lesson")
+    assert [a["channel"] for a in lesson["absorbed"]] == ["fast", "slow"]
+    assert lesson["decision"]["reason"]
+    assert lesson["probe"] == {"times_seen": 0, "lessons_since": 0, "lesson_number": 0}
+
+
+def test_scores_are_the_mean_of_the_written_predictions(whole):
+    _, _, directory = whole
+    last = rows(directory)[-1]
+    for task, score in last["scores"].items():
+        written = predictions.read(directory, last["event"], task)
+        assert math.isclose(score, sum(p["score"] for p in written) / len(written))
+        assert last["counts"][task] == len(written) == 6
+
+
+def test_the_toy_learns_and_forgets(whole):
+    _, _, directory = whole
+    evaluations = records.of_kind(rows(directory), "evaluation")
+    assert sum(evaluations[0]["scores"].values()) == 0
+    assert sum(evaluations[-1]["scores"].values()) > 0.5
+
+
+def test_cost_is_the_sum_over_all_rows(whole):
+    _, state, directory = whole
+    spent = types.Cost()
+    for row in rows(directory):
+        for part in [*row.get("absorbed", []), row]:
+            if "cost" in part:
+                spent += types.Cost(**{"seconds": 0.0, **part["cost"]})
+    assert state.cost._replace(seconds=0.0) == spent._replace(seconds=0.0)
+
+
+def test_resume_from_every_checkpoint_ends_in_the_same_state(whole, tmp_path):
+    made, expected, full = whole
+    state = fresh(made)
+    for stop in range(len(list(made.stream.events()))):
+        directory = tmp_path / str(stop)
+        partial = stop_after(made, state, directory, stop)
+        saved = checkpoint.restore(
+            directory, partial.position, run_state.save(fresh(made), made.learner).arrays
+        )
+        resumed = run_state.restore(saved, made.learner)
+        same(resumed, partial)
+        records.truncate_after(directory, resumed.position)
+        final = run.run(made, resumed, directory, progress.Silent())
+        same(final, expected)
+        assert rows(directory) == rows(full)
+
+
+def stop_after(made, state, directory, events):
+    """Run the first `events` + 1 events, and leave a row of an event that got no checkpoint."""
+    shortened = dataclasses.replace(toy.Stream())
+    first = list(shortened.events())[: events + 1]
+
+    class Short:
+        tasks = shortened.tasks
+
+        def events(self):
+            return iter(first)
+
+    partial = run.run(made._replace(stream=Short()), state, directory, progress.Silent())
+    records.append(directory, {**rows(directory)[-1], "event": events + 1}, 0.0)
+    return partial
+
+
+def test_seed_and_channels_change_the_result(whole):
+    made, expected, _ = whole
+    finals = {}
+    for name, other in {
+        "seed": experiment(seed=1),
+        "slow_only": experiment("slow_only", slow_steps=2),
+        "fast_only": experiment("fast_only", fast_budget=2),
+    }.items():
+        state = fresh(other)
+        for event in other.stream.events():
+            if isinstance(event, types.Lesson):
+                state, _ = run.learn(other, state, event, progress.Silent())
+        finals[name] = state
+    assert (finals["seed"].model.slow["w"] != expected.model.slow["w"]).any()
+    assert finals["slow_only"].model.fast == ()
+    assert finals["fast_only"].model.slow["w"].sum() == 0
+    assert finals["fast_only"].slow_steps == 0
+
+
+def test_quadrants_reuse_what_is_known_and_measure_the_rest(whole):
+    made, state, directory = whole
+    known = records.known_quadrants(directory, made.stream.tasks)
+    scores, cost = run.quadrants(made, state, known)
+    assert set(scores) == {"base_seed", "base_evolved", "trained_seed", "trained_evolved"}
+    assert all(set(by_task) == set(toy.TASKS) for by_task in scores.values())
+    assert cost.prompt_tokens == 2 * 3 * 6  # two corners, three tasks, six items
+    total = {corner: sum(by_task.values()) for corner, by_task in scores.items()}
+    assert total["base_seed"] == 0
+    assert total["trained_evolved"] >= max(total["trained_seed"], total["base_evolved"]) > 0
+
+
+def test_quadrants_of_a_channel_that_never_moved_are_one_measurement():
+    made = experiment("fast_only", fast_budget=2)
+    state = fresh(made)
+    for event in made.stream.events():
+        if isinstance(event, types.Lesson):
+            state, _ = run.learn(made, state, event, progress.Silent())
+    scores, cost = run.quadrants(made, state, {})
+    assert scores["trained_seed"] == scores["base_seed"]
+    assert scores["trained_evolved"] == scores["base_evolved"] != scores["base_seed"]
+    assert cost.prompt_tokens == 2 * 3 * 6
+
+
+def test_state_text_is_strict_json(whole):
+    made, state, _ = whole
+    saved = run_state.save(state, made.learner)
+    assert json.loads(json.dumps(saved.text, allow_nan=False)) == saved.text
