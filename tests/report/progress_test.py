@@ -22,8 +22,6 @@ EVENTS = (
 )
 FAST_COST = types.Cost(prompt_tokens=1000, completion_tokens=200, seconds=2)
 FAST = types.Absorbed("fast", "rejected", "no gain", 0.25, 0.25, FAST_COST)
-    "fast", "rejected", "no gain", 0.25, 0.25, types.Cost(1000, 200, 0, seconds=2)
-)
 SLOW = types.Absorbed("slow", "skipped", "no budget")
 DRIFT = {
     "tomi": {"with_prompt": learner.Drift(0.02, 0.1), "without_prompt": learner.Drift(9, 9)},
