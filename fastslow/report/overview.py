@@ -1,0 +1,156 @@
+"""What a run came to: pure functions from record rows to the figures that every output shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from fastslow import types
+from fastslow.metrics import forgetting, plasticity
+from fastslow.metrics import matrix as matrices
+from fastslow.report import records
+
+CHANNELS = ("fast", "slow")
+DIRECTIONS = ("trained_base", "base_trained")  # KL(trained || base), KL(base || trained)
+CONDITIONS = ("with_prompt", "without_prompt")
+CORNERS = ("base_seed", "base_evolved", "trained_seed", "trained_evolved")
+NAN = float("nan")
+
+
+class TaskLine(NamedTuple):
+    """One task's scores in [0, 1] and how much was forgotten; NaN where it is not known."""
+
+    name: str
+    lessons: int
+    first: float  # the untouched model
+    learned: float  # after the task's last lesson
+    final: float
+    forgetting: float  # positive = forgot
+
+
+class DriftPoint(NamedTuple):
+    """An evaluation as a point: slow steps so far, mean score, mean drift in nats per token."""
+
+    event: int
+    slow_steps: int
+    score: float
+    drift: Mapping[tuple[str, str], float]  # (condition, direction) -> mean over tasks
+
+
+def accuracy(rows: Iterable[records.Row]) -> tuple[matrices.AccuracyMatrix | None, str]:
+    """Return the accuracy matrix, or None and the reason why there is none."""
+    try:
+        return matrices.from_records(rows), ""
+    except matrices.MatrixError as error:
+        return None, str(error)
+
+
+def task_lines(
+    matrix: matrices.AccuracyMatrix, rows: Iterable[records.Row]
+) -> tuple[TaskLine, ...]:
+    """Return the figures of every task, in the order of the matrix."""
+    taught = [row["task"] for row in records.of_kind(rows, "lesson")]
+    return tuple(
+        TaskLine(name, taught.count(name), *map(float, scores))
+        for name, *scores in zip(
+            matrix.task_names,
+            matrix.scores[0],
+            plasticity.learning_accuracy(matrix),
+            matrix.scores[-1],
+            forgetting.forgetting(matrix),
+            strict=True,
+        )
+    )
+
+
+def average(lines: Sequence[TaskLine]) -> TaskLine:
+    """Return the mean over the tasks for which each figure is known; lessons are added up."""
+    columns = [matrices.mean(np.array(column)) for column in list(zip(*lines, strict=True))[2:]]
+    return TaskLine("average", sum(line.lessons for line in lines), *columns)
+
+
+def last_drift(rows: Iterable[records.Row]) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the newest drift report of every task: {task: {condition: {direction: nats}}}."""
+    return {
+        task: report
+        for row in records.of_kind(rows, "evaluation")
+        for task, report in row["drift"].items()
+        if report
+    }
+
+
+def drift_points(rows: Iterable[records.Row]) -> tuple[DriftPoint, ...]:
+    """Return every evaluation with its mean score and mean drifts."""
+    return tuple(
+        DriftPoint(
+            row["event"],
+            row["slow_steps"],
+            _mean(row["scores"].values()),
+            {
+                (condition, direction): _mean(
+                    report.get(condition, {}).get(direction) for report in row["drift"].values()
+                )
+                for condition in CONDITIONS
+                for direction in DIRECTIONS
+            },
+        )
+        for row in records.of_kind(rows, "evaluation")
+    )
+
+
+def costs(rows: Iterable[records.Row]) -> dict[str, types.Cost]:
+    """Return what each channel and the evaluations cost, in that order."""
+    spent = dict.fromkeys((*CHANNELS, "evaluation"), types.Cost())
+    for row in rows:
+        for part in row.get("absorbed", ()):
+            spent[part["channel"]] += types.Cost(**part["cost"])
+        if "cost" in row:
+            own = types.Cost(**row["cost"])._replace(seconds=row["timing"]["seconds"])
+            spent["evaluation"] += own
+    return spent
+
+
+def seconds(rows: Iterable[records.Row]) -> float:
+    """Return the wall time of all events."""
+    return float(sum(row["timing"]["seconds"] for row in rows))
+
+
+def slow_steps(rows: Sequence[records.Row]) -> int:
+    """Return the weight updates of the whole run."""
+    return max((row["slow_steps"] for row in rows if "slow_steps" in row), default=0)
+
+
+def outcomes(rows: Iterable[records.Row]) -> dict[str, dict[str, int]]:
+    """Return how often a lesson ended how in each channel: {channel: {outcome: count}}."""
+    counted: dict[str, dict[str, int]] = {channel: {} for channel in CHANNELS}
+    for row in records.of_kind(rows, "lesson"):
+        for part in row["absorbed"]:
+            of_channel = counted[part["channel"]]
+            of_channel[part["outcome"]] = of_channel.get(part["outcome"], 0) + 1
+    return counted
+
+
+def quadrants(rows: Iterable[records.Row]) -> dict[str, dict[str, float]]:
+    """Return {task: {corner: score}} of the end of the run; {} before that. NaN = not measured."""
+    measured: dict[str, dict[str, float | None]] = {}
+    for row in records.of_kind(rows, "quadrants"):
+        measured = row["quadrants"]
+    return {
+        task: {corner: _number(corners.get(corner)) for corner in CORNERS}
+        for task, corners in measured.items()
+    }
+
+
+def corner_means(by_task: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean score of every corner over the tasks where it is known."""
+    return {corner: _mean(scores[corner] for scores in by_task.values()) for corner in CORNERS}
+
+
+def _number(value: float | None) -> float:
+    return NAN if value is None else float(value)
+
+
+def _mean(values: Iterable[float | None]) -> float:
+    return matrices.mean(np.array([_number(value) for value in values], np.float64))

@@ -1,0 +1,108 @@
+"""Everything a report is made of, read from the files of a run directory."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from typing import NamedTuple
+
+from fastslow import files, types
+from fastslow.report import predictions, records
+
+_MISTAKES = 3  # wrong answers shown per task
+
+
+class PromptFile(NamedTuple):
+    """A prompt of a population as it was at an evaluation point; number 0 is the best."""
+
+    task: str
+    event: int
+    number: int
+    text: str
+    score: float | None  # mean reward when it was measured last, if that was written down
+
+
+class Mistake(NamedTuple):
+    """A wrong answer at the last evaluation of its task."""
+
+    task: str
+    input: str | None
+    target: str
+    prediction: str
+    feedback: str
+
+
+class RunFiles(NamedTuple):
+    """A run as its directory tells it; `config` is {} when there is none."""
+
+    name: str
+    config: types.Json
+    rows: list[records.Row]
+    done: bool
+    prompts: tuple[PromptFile, ...]
+    mistakes: tuple[Mistake, ...]
+
+
+def load(directory: files.PathLike) -> RunFiles:
+    """Read a finished or unfinished run.
+
+    Raises FileNotFoundError if there is no run in the directory, RecordsError if its records are
+    corrupt.
+    """
+    path = pathlib.Path(directory)
+    config_path = path / "config.json"
+    if not config_path.exists() and not records.path_of(path).exists():
+        raise FileNotFoundError(f"{path} holds no run: neither config.json nor records.jsonl")
+    rows = records.read(path)
+    return RunFiles(
+        name=path.resolve().name,
+        config=json.loads(config_path.read_bytes()) if config_path.exists() else {},
+        rows=rows,
+        done=(path / "DONE").exists(),
+        prompts=_prompts(path / "prompts"),
+        mistakes=_mistakes(path, rows),
+    )
+
+
+def _prompts(folder: pathlib.Path) -> tuple[PromptFile, ...]:
+    found = []
+    for path in folder.glob("*/**/*.md"):
+        event, *task, _ = path.relative_to(folder).parts
+        if event.isdecimal() and path.stem.isdecimal():
+            text = path.read_text("utf-8", "replace")
+            score = _prompt_score(path)
+            found.append(PromptFile("/".join(task), int(event), int(path.stem), text, score))
+    return tuple(sorted(found, key=lambda p: (p.task, p.event, p.number)))
+
+
+def _prompt_score(path: pathlib.Path) -> float | None:
+    scores_path = path.with_name("scores.json")
+    if not scores_path.exists():
+        return None
+    listed = json.loads(scores_path.read_bytes())["prompts"]
+    return next((entry["mean"] for entry in listed if entry["file"] == path.name), None)
+
+
+def _mistakes(directory: pathlib.Path, rows: list[records.Row]) -> tuple[Mistake, ...]:
+    evaluations = records.of_kind(rows, "evaluation")
+    last = {task: row["event"] for row in evaluations for task in row["scores"]}
+    return tuple(
+        mistake for task, event in last.items() for mistake in _wrong(directory, event, task)
+    )
+
+
+def _wrong(directory: pathlib.Path, event: int, task: str) -> list[Mistake]:
+    if not predictions.path_of(directory, event, task).exists():
+        return []
+    lines = predictions.read(directory, event, task)
+    wrong = [line for line in lines if line["score"] < 1.0][:_MISTAKES]
+    return [
+        Mistake(
+            task,
+            line.get("input"),
+            str(line["target"]),
+            str(line["prediction"]),
+            line["feedback"],
+        )
+        for line in wrong
+    ]

@@ -1,0 +1,179 @@
+"""The tables of a run: built once as text cells, shown on a terminal, as Markdown or in HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import rich.console
+import rich.table
+import rich.text
+
+from fastslow import types
+from fastslow.metrics import matrix as matrices
+from fastslow.metrics import summary
+from fastslow.report import overview, records, wording
+
+DIRECTION_NAMES = {
+    "trained_base": "KL(trained \N{DOUBLE VERTICAL LINE} base)",
+    "base_trained": "KL(base \N{DOUBLE VERTICAL LINE} trained)",
+}
+CONDITION_NAMES = {"with_prompt": "with prompt", "without_prompt": "without prompt"}
+_METRIC_NAMES = {
+    "average_accuracy": ("Average accuracy at the end", "higher is better"),
+    "learning_accuracy": ("Learning accuracy", "right after a task's last lesson"),
+    "forgetting": ("Forgetting", "positive = forgot"),
+    "backward_transfer": ("Backward transfer", "positive = later lessons helped"),
+    "forward_transfer": ("Forward transfer", "positive = earlier lessons helped"),
+}
+
+
+class Table(NamedTuple):
+    """Text cells; `texts` says how many leading columns are words (the others are figures)."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    footer: tuple[str, ...] = ()  # a closing row of averages or totals
+    texts: int = 1
+
+
+def results(matrix: matrices.AccuracyMatrix, rows: Sequence[records.Row]) -> Table:
+    """Return per task: score before, after learning and at the end, and forgetting."""
+    lines = overview.task_lines(matrix, rows)
+    header = ("Task", "Lessons", "First", "After learning", "Final", "Forgetting")
+    body = tuple(_task_cells(line) for line in lines)
+    return Table("Scores by task", header, body, _task_cells(overview.average(lines)))
+
+
+def metrics(matrix: matrices.AccuracyMatrix) -> Table:
+    """Return the averages over tasks that the field reports, with how to read them."""
+    values = summary.summarise(matrix)
+    body = tuple(
+        (
+            title,
+            reading,
+            wording.score(values[name])
+            if name.endswith("accuracy")
+            else wording.change(values[name]),
+        )
+        for name, (title, reading) in _METRIC_NAMES.items()
+    )
+    return Table("Continual-learning metrics", ("Metric", "Reading", "Value"), body, texts=2)
+
+
+def drift(rows: Sequence[records.Row]) -> Table:
+    """Return per task the exact divergence from the base model, in both directions."""
+    kinds = [(c, d) for c in overview.CONDITIONS for d in overview.DIRECTIONS]
+    header = ("Task", *(f"{DIRECTION_NAMES[d]} {CONDITION_NAMES[c]}" for c, d in kinds))
+    body = tuple(
+        (task, *(wording.divergence(report.get(c, {}).get(d)) for c, d in kinds))
+        for task, report in overview.last_drift(rows).items()
+    )
+    return Table("Drift from the base model, nats per token", header, body)
+
+
+def costs(rows: Sequence[records.Row]) -> Table:
+    """Return what each channel and the evaluations used, and the total."""
+    header = (
+        "Channel",
+        "Prompt tokens",
+        "Completion tokens",
+        "Trained tokens",
+        "Scored answers",
+        "Reflections",
+        "FLOP",
+        "Time",
+    )
+    spent = overview.costs(rows)
+    total = sum(spent.values(), types.Cost())
+    body = tuple(_cost_cells(name, cost) for name, cost in spent.items())
+    closing = total._replace(seconds=overview.seconds(rows))
+    return Table("Cost by channel", header, body, _cost_cells("total", closing))
+
+
+def lessons(rows: Sequence[records.Row]) -> Table:
+    """Return per lesson what was decided, why, and what became of it in each channel."""
+    header = ("Lesson", "Task", "Decision", "Reason", "Fast channel", "Slow channel")
+    body = tuple(
+        (
+            str(number),
+            row["task"],
+            wording.budgets(row["decision"]),
+            row["decision"]["reason"],
+            *(_outcome(row, channel) for channel in overview.CHANNELS),
+        )
+        for number, row in enumerate(records.of_kind(rows, "lesson"), 1)
+    )
+    return Table("Lessons and decisions", header, body, texts=len(header))
+
+
+def quadrants(rows: Sequence[records.Row]) -> Table:
+    """Return per task the scores of base or trained weights with seed or evolved prompt."""
+    header = ("Task", "Neither", "Prompts only", "Weights only", "Both")
+    by_task = overview.quadrants(rows)
+    body = tuple(
+        (task, *(wording.score(corners[c]) for c in overview.CORNERS))
+        for task, corners in by_task.items()
+    )
+    means = overview.corner_means(by_task)
+    footer = ("average", *(wording.score(means[c]) for c in overview.CORNERS))
+    return Table("Which channel carries the gain", header, body, footer if body else ())
+
+
+def to_rich(table: Table) -> rich.table.Table:
+    """Return the table for a terminal."""
+    shown = rich.table.Table(title=table.title, title_justify="left", show_footer=False)
+    for number, name in enumerate(table.header):
+        figure = number >= table.texts
+        shown.add_column(rich.text.Text(name), justify="right" if figure else "left")
+    for row in table.rows:
+        shown.add_row(*map(rich.text.Text, row))
+    if table.footer:
+        shown.add_section()
+        shown.add_row(*map(rich.text.Text, table.footer), style="bold")
+    return shown
+
+
+def to_markdown(table: Table) -> str:
+    """Return the table as GitHub-flavoured Markdown under a heading."""
+    rule = ["---" if n < table.texts else "---:" for n in range(len(table.header))]
+    bold = tuple(f"**{_escape(cell)}**" for cell in table.footer)
+    escaped = [tuple(map(_escape, row)) for row in (table.header, *table.rows)]
+    lines = [escaped[0], tuple(rule), *escaped[1:], *([bold] if bold else [])]
+    body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return f"## {_escape(table.title)}\n\n{body}\n"
+
+
+def _escape(cell: str) -> str:
+    """Keep a cell in its cell, and its characters what they are."""
+    for character in "\\|<>*_`$[]":
+        cell = cell.replace(character, "\\" + character)
+    return " ".join(cell.split())
+
+
+def _task_cells(line: overview.TaskLine) -> tuple[str, ...]:
+    scores = (line.first, line.learned, line.final)
+    change = wording.change(line.forgetting)
+    return (line.name, str(line.lessons), *map(wording.score, scores), change)
+
+
+def _cost_cells(name: str, cost: types.Cost) -> tuple[str, ...]:
+    return (name, *map(wording.quantity, cost[:-1]), wording.duration(cost.seconds))
+
+
+def _outcome(row: records.Row, channel: str) -> str:
+    for part in row["absorbed"]:
+        if part["channel"] == channel:
+            before, after = part["reward_before"], part["reward_after"]
+            moved = f" ({wording.score(before)} → {wording.score(after)})"
+            known = before is not None or after is not None
+            return f"{part['outcome']}: {part['reason']}{moved if known else ''}"
+    return wording.MISSING
+
+
+def show(tables: Sequence[Table], console: rich.console.Console) -> None:
+    """Print the tables that have rows."""
+    for table in tables:
+        if table.rows:
+            console.print(to_rich(table))

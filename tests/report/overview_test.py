@@ -1,0 +1,85 @@
+import math
+
+import numpy as np
+import pytest
+
+from fastslow import types
+from fastslow.metrics import matrix as matrices
+from fastslow.report import overview, records
+from tests.report import synthetic
+
+NAN = float("nan")
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    return records.read(synthetic.write(tmp_path_factory.mktemp("run")))
+
+
+def test_the_task_lines_hold_the_figures_of_the_matrix(rows):
+    matrix, problem = overview.accuracy(rows)
+    assert matrix is not None
+    assert problem == ""
+    lines = overview.task_lines(matrix, rows)
+    tomi, sarcasm, event = lines
+    assert tomi[:5] == ("tomi", 3, 0.0, 0.58, 0.58)
+    assert math.isnan(tomi.forgetting)  # taught last: nothing came after it
+    assert sarcasm == (
+        "sarcasm", 2, 0.02, 0.78, 0.75, pytest.approx(0.03)
+    )  # fmt: skip
+    assert event == (synthetic.TASKS[2], 1, 0.11, 0.70, 0.64, pytest.approx(0.06))
+    mean = overview.average(lines)
+    assert mean == ("average", 6, *map(pytest.approx, (0.13 / 3, 2.06 / 3, 1.97 / 3, 0.045)))
+    assert mean.final == pytest.approx(matrices.average_accuracy(matrix))
+
+
+def test_without_an_evaluation_the_reason_is_given():
+    matrix, problem = overview.accuracy([])
+    assert matrix is None
+    assert problem == "no evaluation in the records"
+
+
+def test_costs_are_added_up_by_channel(rows):
+    spent = overview.costs(rows)
+    assert list(spent) == ["fast", "slow", "evaluation"]
+    assert spent["fast"] == types.Cost(
+        200_000, 12_500, 0, 240, 30, 5.5e13, 70.0 + 0 + 1 + 2 + 4 + 5
+    )
+    assert spent["slow"] == types.Cost(90_000, 6_000, 96_000, 768, 0, pytest.approx(1.26e14), 66.0)
+    assert spent["evaluation"].prompt_tokens == 7 * 18_000 + 9_000
+    assert spent["evaluation"].seconds == 7 * 9.0 + 21.0
+    assert overview.seconds(rows) == 7 * 9 + 21 + 6 * 40 + (1 + 3 + 5 + 7 + 9 + 11)
+    assert overview.slow_steps(rows) == 20
+
+
+def test_outcomes_are_counted_by_channel(rows):
+    assert overview.outcomes(rows) == {
+        "fast": {"changed": 3, "rejected": 1, "skipped": 1, "failed": 1},
+        "slow": {"skipped": 3, "changed": 2, "rejected": 1},
+    }
+
+
+def test_drift_points_average_over_the_tasks_that_were_measured(rows):
+    points = overview.drift_points(rows)
+    assert [point.slow_steps for point in points] == [0, 0, 8, 8, 16, 16, 20]
+    second = points[2]
+    assert second.event == 4
+    assert second.score == pytest.approx((0.55 + 0.05 + 0.12) / 3)
+    assert second.drift["with_prompt", "trained_base"] == pytest.approx(0.032 + 0.001)
+    assert second.drift["without_prompt", "base_trained"] == pytest.approx(0.013 * 8)
+    assert overview.last_drift(rows)["sarcasm"]["with_prompt"]["base_trained"] == pytest.approx(0.1)
+
+
+def test_quadrants_keep_unknown_cells_and_average_the_rest(rows):
+    corners = overview.quadrants(rows)
+    assert list(corners) == list(synthetic.TASKS)
+    assert math.isnan(corners[synthetic.TASKS[2]]["base_evolved"])
+    means = overview.corner_means(corners)
+    expected = {
+        "base_seed": np.mean([0, 0.02, 0.11]),
+        "base_evolved": np.mean([0.36, 0.52]),
+        "trained_seed": np.mean([0.21, 0.44, 0.13]),
+        "trained_evolved": np.mean([0.58, 0.75, 0.64]),
+    }
+    assert means == pytest.approx(expected)
+    assert overview.quadrants([]) == {}

@@ -1,0 +1,100 @@
+import io
+import re
+
+import pytest
+import rich.console
+
+from fastslow.metrics import matrix as matrices
+from fastslow.metrics import summary
+from fastslow.report import records, table
+from tests.report import synthetic
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    return records.read(synthetic.write(tmp_path_factory.mktemp("run")))
+
+
+@pytest.fixture(scope="module")
+def matrix(rows):
+    return matrices.from_records(rows)
+
+
+def _on_terminal(shown: table.Table, width: int = 120) -> str:
+    console = rich.console.Console(width=width, record=True, file=io.StringIO())
+    table.show([shown], console)
+    return console.export_text()
+
+
+def test_results_hold_every_task_and_the_averages_of_the_metrics(rows, matrix):
+    shown = table.results(matrix, rows)
+    assert shown.rows == (
+        ("tomi", "3", "0.000", "0.580", "0.580", "–"),
+        ("sarcasm", "2", "0.020", "0.780", "0.750", "+0.030"),
+        (synthetic.TASKS[2], "1", "0.110", "0.700", "0.640", "+0.060"),
+    )
+    values = summary.summarise(matrix)
+    assert shown.footer[0] == "average"
+    assert shown.footer[3:] == (
+        f"{values['learning_accuracy']:.3f}",
+        f"{values['average_accuracy']:.3f}",
+        f"{values['forgetting']:+.3f}",
+    )
+
+
+def test_the_metrics_are_those_of_the_matrix_with_their_sign(matrix):
+    values = summary.summarise(matrix)
+    cells = {row[0]: row[2] for row in table.metrics(matrix).rows}
+    assert cells["Average accuracy at the end"] == f"{values['average_accuracy']:.3f}"
+    assert cells["Backward transfer"] == f"−{-values['backward_transfer']:.3f}"
+    assert cells["Forward transfer"] == f"+{values['forward_transfer']:.3f}"
+    assert len(cells) == len(values)
+
+
+def test_drift_names_direction_and_condition(rows):
+    shown = table.drift(rows)
+    assert shown.header[1] == "KL(trained ‖ base) with prompt"
+    assert shown.rows[0] == ("tomi", "0.08", "0.1", "0.22", "–")
+
+
+def test_costs_add_up_to_the_total(rows):
+    shown = table.costs(rows)
+    assert [row[0] for row in shown.rows] == ["fast", "slow", "evaluation"]
+    assert shown.rows[0][1:] == ("200 k", "12.5 k", "0", "240", "30", "55 T", "1 min 22 s")
+    assert shown.footer[4] == str(240 + 768 + 1464)
+    assert shown.footer[-1] == "6 min 00 s"
+
+
+def test_every_lesson_shows_its_decision_its_reason_and_both_outcomes(rows):
+    shown = table.lessons(rows)
+    assert len(shown.rows) == 6
+    assert shown.rows[1][2:4] == ("fast 48 calls, slow 8 steps", "tomi: lesson 1 of the plan")
+    assert shown.rows[4][4].startswith("failed: ConnectionError: reflection <model> unreachable")
+    assert shown.rows[5][5] == "rejected: step 3: loss is not finite (0.340 → 0.410)"
+    assert shown.rows[0][5] == "skipped: no slow budget"
+
+
+def test_quadrants_have_a_row_per_task_and_none_before_the_end(rows):
+    shown = table.quadrants(rows)
+    assert shown.rows[2] == (synthetic.TASKS[2], "0.110", "–", "0.130", "0.640")
+    assert shown.footer == ("average", "0.043", "0.440", "0.260", "0.657")
+    assert table.quadrants(rows[:-1])[2:4] == ((), ())
+
+
+def test_the_terminal_shows_the_same_cells_as_markdown(rows, matrix):
+    for shown in (table.results(matrix, rows), table.costs(rows), table.quadrants(rows)):
+        terminal, markdown = _on_terminal(shown), table.to_markdown(shown)
+        for row in (shown.header[:1], *shown.rows, shown.footer):
+            for cell in row:
+                assert cell in terminal
+                assert re.sub(r"([\\|<>*_`$\[\]])", r"\\\1", cell) in markdown
+        assert "nan" not in (terminal + markdown).lower()
+
+
+def test_a_markdown_cell_stays_in_its_cell():
+    shown = table.Table("T", ("a", "b"), (("x|y\nz", "1"),), texts=1)
+    assert table.to_markdown(shown) == "## T\n\n| a | b |\n| --- | ---: |\n| x\\|y z | 1 |\n"
+
+
+def test_rich_markup_in_a_name_is_shown_and_not_obeyed():
+    assert "[bold]x[/bold]" in _on_terminal(table.Table("T", ("a",), (("[bold]x[/bold]",),)))
