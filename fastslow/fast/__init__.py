@@ -1,0 +1,1 @@
+"""The fast channel: learning by changing text (instructions, demonstrations, lessons)."""

@@ -1,0 +1,249 @@
+"""The fast channel: one GEPA round per lesson on the prompts of the lesson's task."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from fastslow import seeds, types
+from fastslow.fast import evaluator, gepa_round, population, proposers, validity
+from fastslow.fast import prompt as prompt_lib
+from fastslow.fast.proposers import contracts
+
+_DEFAULT_PROPOSERS: Mapping[str, Mapping[str, Any]] = {
+    "demonstrations": {"weight": 4.0},
+    "edit": {"weight": 4.0},
+    "crossover": {"weight": 1.0},
+    "feedback": {"weight": 1.0},
+    "reflexion": {"weight": 0.5},
+    "shorten": {"weight": 0.5},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How prompts are searched. Rewards are measured at `temperature` with seeded sampling.
+
+    `proposers` maps names of PROPOSERS to `{"weight": share, **options}`. The scope "task" keeps
+    one population per task; "shared" carries one through all tasks, as in arXiv 2605.12484.
+    """
+
+    population_size: int = 4
+    anchor_size: int = 24  # at most; never more than half of the lesson's examples
+    minibatch_size: int = 8
+    proposals_per_step: int = 8
+    promotions_per_step: int = 2
+    max_demos: int = 4
+    max_lessons: int = 3
+    max_chars: int = 4000
+    scope: Literal["task", "shared"] = "task"
+    temperature: float = 0.0
+    max_tokens: int = 8
+    proposers: Mapping[str, Mapping[str, Any]] = dataclasses.field(
+        default_factory=lambda: dict(_DEFAULT_PROPOSERS)
+    )
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a size that leaves nothing to do."""
+        positive = ("population_size", "anchor_size", "minibatch_size", "proposals_per_step")
+        for name in (*positive, "promotions_per_step", "max_chars", "max_tokens"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("max_demos", "max_lessons", "temperature"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+
+
+@dataclasses.dataclass(frozen=True)
+class GepaChannel:
+    """Learn by changing prompts; implements `types.Channel` with `FastState`."""
+
+    tasks: Mapping[str, types.Task]
+    policy_of: Callable[[types.PyTree], types.Policy]  # slow state -> the current model
+    settings: Settings
+    proposers: tuple[proposers.Weighted, ...]
+
+    def init(self, seed: int) -> population.FastState:
+        """Return the state without populations: every task has its seed prompt."""
+        del seed  # nothing is random before the first lesson
+        return population.FastState({})
+
+    def prompts(self, state: population.FastState, task_name: str) -> tuple[types.Prompt, ...]:
+        """Return the prompts of a task, best first: its population, or its seed prompt."""
+        known = state.populations.get(self._key(task_name))
+        return known.prompts if known else (self.tasks[task_name].seed_prompt,)
+
+    def best(self, state: population.FastState, task_name: str) -> types.Prompt:
+        """Return the prompt with the highest mean reward when it was last measured.
+
+        With the scope "shared" that was on the most recent lesson, of whatever task.
+        """
+        return self.prompts(state, task_name)[0]
+
+    def absorb(
+        self, state: types.ModelState, lesson: types.Lesson, budget: int, seed: int
+    ) -> tuple[population.FastState, types.Absorbed]:
+        """Run one round on the lesson within `budget` metric calls.
+
+        `changed` only if the prompts, or which of them is best, changed; otherwise the state is
+        returned as it was, and `details["scores"]` has the new measurements.
+        """
+        fast: population.FastState = state.fast
+        if budget <= 0:
+            return fast, types.Absorbed("fast", "skipped", "no metric calls for this lesson")
+        task = self.tasks[lesson.task_name]
+        start = self._start(fast, task)
+        rng = random.Random(seeds.derive(seed, "round"))
+        data = split(lesson.examples, task.validation, start, self.settings.anchor_size, rng)
+        refusal = self._refusal(start, data, budget)
+        if refusal:
+            return fast, types.Absorbed("fast", "rejected", refusal)
+        policy = self.policy_of(state.slow)
+        evaluate = evaluator.Evaluator(
+            policy,
+            task.scorer,
+            budget=budget,
+            temperature=self.settings.temperature,
+            max_tokens=self.settings.max_tokens,
+            seed=seeds.derive(seed, "sampling"),
+        )
+        result = gepa_round.run(
+            start, data, evaluate, self.proposers, self._sizes(), self._limits(), rng
+        )
+        return self._conclude(fast, lesson, policy.version, data, evaluate.cost, result)
+
+    def save(self, state: population.FastState) -> types.Saved:
+        """Return the state as JSON."""
+        return types.Saved(arrays={}, text=population.to_json(state))
+
+    def restore(self, saved: types.Saved) -> population.FastState:
+        """Invert `save`."""
+        return population.from_json(saved.text)
+
+    def _key(self, task_name: str) -> str:
+        return task_name if self.settings.scope == "task" else ""
+
+    def _start(self, state: population.FastState, task: types.Task) -> tuple[types.Prompt, ...]:
+        """Return the prompts to re-score: a task that joins a shared population adds its seed."""
+        current = self.prompts(state, task.name)
+        known = state.populations.get(self._key(task.name))
+        if known and task.name not in known.tasks:
+            return tuple(dict.fromkeys((*current, task.seed_prompt)))
+        return current
+
+    def _refusal(
+        self, start: Sequence[types.Prompt], data: gepa_round.Data, budget: int
+    ) -> str | None:
+        if not data.anchors:
+            usable = len(data.pool)
+            return f"the lesson has {usable} example(s) that no prompt shows, 2 are needed"
+        needed = gepa_round.price(len(start), data, self.settings.minibatch_size)
+        if budget < needed:
+            return (
+                f"{budget} metric calls are too few: re-scoring {len(start)} prompt(s) on "
+                f"{len(data.anchors)} anchors and trying one more takes {needed}"
+            )
+        return None
+
+    def _sizes(self) -> gepa_round.Sizes:
+        return gepa_round.Sizes(
+            population=self.settings.population_size,
+            minibatch=self.settings.minibatch_size,
+            proposals=self.settings.proposals_per_step,
+            promotions=self.settings.promotions_per_step,
+        )
+
+    def _limits(self) -> contracts.Limits:
+        return contracts.Limits(
+            max_demos=self.settings.max_demos,
+            max_lessons=self.settings.max_lessons,
+            max_chars=self.settings.max_chars,
+        )
+
+    def _conclude(
+        self,
+        state: population.FastState,
+        lesson: types.Lesson,
+        version: str,
+        data: gepa_round.Data,
+        spent: types.Cost,
+        result: gepa_round.Result,
+    ) -> tuple[population.FastState, types.Absorbed]:
+        key = self._key(lesson.task_name)
+        old = state.populations.get(key)
+        tasks = tuple(dict.fromkeys((*(old.tasks if old else ()), lesson.task_name)))
+        new = population.Population(result.members, version, lesson.index, tasks)
+        outcome, reason = _verdict(self.prompts(state, lesson.task_name), new, result)
+        absorbed = types.Absorbed(
+            channel="fast",
+            outcome=outcome,
+            reason=reason,
+            reward_before=result.reward_before,
+            reward_after=new.members[0].mean,
+            cost=spent + result.cost,
+            details=_details(new, data, result),
+        )
+        if outcome != "changed":
+            return state, absorbed
+        return population.FastState({**state.populations, key: new}), absorbed
+
+
+def build(
+    tasks: Mapping[str, types.Task],
+    policy_of: Callable[[types.PyTree], types.Policy],
+    settings: Settings,
+) -> GepaChannel:
+    """Build the channel with the proposers that its settings name; raises UnknownNameError."""
+    return GepaChannel(tasks, policy_of, settings, proposers.mixture(settings.proposers))
+
+
+def split(
+    examples: Sequence[types.Example],
+    validation: Sequence[types.Example],
+    start: Sequence[types.Prompt],
+    anchor_size: int,
+    rng: random.Random,
+) -> gepa_round.Data:
+    """Divide a lesson into anchors and pool, so that no prompt shows what it is judged on.
+
+    Anchors are drawn among the examples that no prompt of `start` shows (an inherited prompt may
+    demonstrate an example that comes again), at most half of them. Repeated inputs count once.
+    """
+    distinct = list({validity.normal(e.input): e for e in reversed(examples)}.values())[::-1]
+    known = [e.input for p in start for e in validity.shown(p, [*distinct, *validation])]
+    unshown = [example for example in distinct if example.input not in known]
+    anchors = rng.sample(unshown, min(anchor_size, len(unshown) // 2))
+    pool = [example for example in distinct if example not in anchors]
+    held_out = [example for example in validation if example.input not in known]
+    return gepa_round.Data(anchors, pool, [*anchors, *held_out])
+
+
+def _verdict(
+    old: tuple[types.Prompt, ...], new: population.Population, result: gepa_round.Result
+) -> tuple[types.Outcome, str]:
+    tried = [attempt for attempt in result.attempts if attempt.operator]
+    failed = [attempt for attempt in tried if attempt.outcome == "failed"]
+    if tried and len(failed) == len(tried):
+        return "failed", f"every proposal failed: {failed[-1].reason}"
+    if new.prompts == old and not tried:
+        return "rejected", "the parents made no error on their minibatches"
+    if new.prompts == old:
+        scored = sum(attempt.outcome == "scored" for attempt in tried)
+        return "rejected", f"none of {len(tried)} proposals ({scored} scored) joined the population"
+    added = len(set(new.prompts) - set(old))
+    dropped = len(set(old) - set(new.prompts))
+    return "changed", f"{added} prompt(s) joined, {dropped} left, {len(new.prompts)} remain"
+
+
+def _details(
+    new: population.Population, data: gepa_round.Data, result: gepa_round.Result
+) -> dict[str, types.Json]:
+    return {
+        "proposals": [attempt._asdict() for attempt in result.attempts],
+        "population": [prompt_lib.digest(prompt) for prompt in new.prompts],
+        "scores": [member.mean for member in new.members],
+        "anchors": len(data.anchors),
+        "weights": new.version,
+    }

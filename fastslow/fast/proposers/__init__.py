@@ -1,0 +1,70 @@
+"""Operators that propose new prompts: a table of plug-ins, and their mixture.
+
+All but "reflection" work without a second model.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from fastslow import registry
+from fastslow.fast.proposers import (
+    contracts,
+    crossover,
+    demonstrations,
+    edit,
+    feedback,
+    reflection,
+    reflexion,
+    shorten,
+)
+
+PROPOSERS: registry.Registry[contracts.Proposer] = registry.Registry(
+    "proposer",
+    {
+        "demonstrations": demonstrations.build,
+        "edit": edit.build,
+        "crossover": crossover.build,
+        "feedback": feedback.build,
+        "reflexion": reflexion.build,
+        "shorten": shorten.build,
+        "reflection": reflection.build,
+    },
+)
+
+
+class Weighted(NamedTuple):
+    """A proposer with its share in the mixture."""
+
+    name: str
+    propose: contracts.Proposer
+    weight: float
+
+
+def mixture(specification: Mapping[str, Mapping[str, Any]]) -> tuple[Weighted, ...]:
+    """Build proposers from `{name: {"weight": share, **options}}`; the weight is 1 if not given.
+
+    Raises UnknownNameError for an unknown name or option, ValueError for a mixture without weight.
+    """
+    mixed = []
+    for name, options in specification.items():
+        rest = {key: value for key, value in options.items() if key != "weight"}
+        weight = float(options.get("weight", 1.0))
+        if weight < 0:
+            raise ValueError(f"the weight of proposer {name!r} is negative: {weight}")
+        mixed.append(Weighted(name, PROPOSERS.build(name, rest), weight))
+    if not any(proposer.weight for proposer in mixed):
+        raise ValueError("no proposer has a positive weight")
+    return tuple(mixed)
+
+
+def shuffled(mixed: Sequence[Weighted], rng: random.Random) -> list[Weighted]:
+    """Return the proposers of positive weight in random order, heavy ones tending to come first.
+
+    The first is drawn in proportion to the weights, the next likewise among the rest, and so on.
+    """
+    # Efraimidis & Spirakis (2006): sorting by u^(1/w) is weighted sampling without replacement.
+    keyed = [(rng.random() ** (1.0 / item.weight), item) for item in mixed if item.weight > 0]
+    return [item for _, item in sorted(keyed, key=lambda pair: -pair[0])]

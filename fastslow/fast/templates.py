@@ -1,0 +1,48 @@
+"""Prompts and templates in Markdown files: those of the package `prompts`, or the user's own."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.resources
+import pathlib
+import string
+
+from fastslow import registry, types
+from fastslow.fast import prompt as prompt_lib
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all files of the package."""
+    files = importlib.resources.files("prompts").iterdir()
+    return tuple(sorted(f.name.removesuffix(".md") for f in files if f.name.endswith(".md")))
+
+
+def text(name: str) -> str:
+    """Return the text called `name`; a name that ends in ".md" is the path of a user's file.
+
+    Raises UnknownNameError for a name that the package does not have, OSError for a missing file.
+    """
+    if name.endswith(".md"):
+        return pathlib.Path(name).read_bytes().decode()
+    if name not in names():
+        raise registry.unknown("prompt file", name, names())
+    return importlib.resources.files("prompts").joinpath(f"{name}.md").read_bytes().decode()
+
+
+def fill(name: str, **values: object) -> str:
+    """Return template `name` with each `$key` replaced; raises ValueError for a key not given."""
+    try:
+        return string.Template(text(name)).substitute(values).rstrip("\n")
+    except KeyError as error:
+        known = ", ".join(f"${key}" for key in sorted(values))
+        raise ValueError(f"template {name!r} uses ${error.args[0]}; known: {known}") from None
+
+
+def prompt(name: str) -> types.Prompt:
+    """Return the prompt in file `name`, in the form of `prompt.from_markdown`."""
+    return prompt_lib.from_markdown(text(name))
+
+
+def hashes() -> dict[str, str]:
+    """Return the SHA-256 of every file of the package by name, for the run's records."""
+    return {name: hashlib.sha256(text(name).encode()).hexdigest() for name in names()}

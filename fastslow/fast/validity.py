@@ -1,0 +1,50 @@
+"""What a proposed prompt must not be: empty, too long, or a copy of what it will be judged on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastslow import types
+from fastslow.fast import prompt as prompt_lib
+from fastslow.fast.proposers import contracts
+
+_SHORTEST_COPY = 6  # characters; a shorter input ("no", "12") occurs in running text by chance
+
+
+def shown(prompt: types.Prompt, examples: Sequence[types.Example]) -> list[types.Example]:
+    """Return the examples whose input the prompt shows, whatever its case and white space.
+
+    An input is shown when it equals the input of a demonstration, or has at least six characters
+    and stands anywhere in the prompt's texts.
+    """
+    demos = {normal(demo.input) for demo in prompt.demos}
+    texts = normal("\n".join((prompt_lib.system_text(prompt), *map("\n".join, prompt.demos))))
+    found = []
+    for example in examples:
+        text = normal(example.input)
+        if text in demos or (len(text) >= _SHORTEST_COPY and text in texts):
+            found.append(example)
+    return found
+
+
+def objection(
+    prompt: types.Prompt, limits: contracts.Limits, protected: Sequence[types.Example]
+) -> str | None:
+    """Return why the prompt may not be used, or None. `protected`: examples it must not show."""
+    if not prompt_lib.system_text(prompt).strip() and not prompt.demos:
+        return "empty: neither text nor demonstrations"
+    if len(prompt.demos) > limits.max_demos:
+        return f"{len(prompt.demos)} demonstrations, {limits.max_demos} are allowed"
+    if len(prompt.lessons) > limits.max_lessons:
+        return f"{len(prompt.lessons)} lessons, {limits.max_lessons} are allowed"
+    if prompt_lib.size(prompt) > limits.max_chars:
+        return f"{prompt_lib.size(prompt)} characters, {limits.max_chars} are allowed"
+    leaked = shown(prompt, protected)
+    if leaked:
+        return f"it contains the held-out example {leaked[0].id!r}"
+    return None
+
+
+def normal(text: str) -> str:
+    """Return the text in lower case with single spaces: what counts as the same input."""
+    return " ".join(text.casefold().split())

@@ -1,0 +1,207 @@
+import copy
+import logging
+import threading
+
+import dspy
+import pytest
+from dspy import lm15
+from dspy.utils import exceptions
+
+from fastslow import types
+from fastslow.fast import dspy_bridge
+from fastslow.fast import prompt as prompt_lib
+from tests.fast import toy
+
+DEMO = types.Demo("upper abc", "ABC")
+PROMPT = types.Prompt("Transform the word.", (DEMO,))
+
+
+def request(policy, text, **config):
+    messages = (lm15.Message.user(text),)
+    model = f"fastslow/{policy.version}"
+    config = {"temperature": 0.0, "max_tokens": 4, **config}
+    return lm15.Request(model=model, messages=messages, config=lm15.Config(**config))
+
+
+def test_a_program_asks_exactly_what_the_prompt_would():
+    policy = toy.Policy()
+    with dspy_bridge.session(policy):
+        answer = dspy_bridge.program(PROMPT)(input="upper xyz").output
+    assert answer == "XYZ"
+    assert policy.queries[0].messages == prompt_lib.messages(PROMPT, "upper xyz")
+
+
+def test_bootstrap_few_shot_finds_demonstrations_that_work():
+    task = toy.task()
+    policy = toy.Policy()
+    with dspy_bridge.session(policy, max_tokens=4):
+        optimizer = dspy.BootstrapFewShot(
+            metric=dspy_bridge.metric(task.scorer), max_bootstrapped_demos=3, max_labeled_demos=6
+        )
+        start = dspy_bridge.program(types.Prompt("Transform: upper, reverse or double."))
+        trainset = [dspy_bridge.example(e) for e in task.train[:12]]
+        compiled = optimizer.compile(start, trainset=trainset)
+    prompt = dspy_bridge.prompt_of(compiled)
+    truth = {e.input: e.target for e in task.train}
+    assert len(prompt.demos) == 6
+    assert all(truth[demo.input] == demo.output for demo in prompt.demos)
+    stripped = prompt._replace(
+        instruction="Transform."
+    )  # now only the demonstrations tell the rules
+    shown = {demo.input.split()[0] for demo in prompt.demos}
+    queries = [types.Query(prompt_lib.messages(stripped, e.input)) for e in task.test]
+    answers, _ = policy.complete(queries, temperature=0.0, max_tokens=4)
+    rewards = [toy.score(a.text, e).value for a, e in zip(answers, task.test, strict=True)]
+    assert rewards == [float(e.input.split()[0] in shown) for e in task.test]
+
+
+def test_the_same_request_after_a_weight_update_is_answered_by_the_new_weights():
+    old, new = toy.Policy("w0"), toy.Policy("w1", refuses=("upper",))
+    program = dspy_bridge.program(PROMPT)
+    answers = []
+    for policy in (old, new, old):
+        with dspy_bridge.session(policy):
+            answers.append(program(input="upper xyz").output)
+    assert answers == ["XYZ", "what?", "XYZ"]
+    assert [len(old.queries), len(new.queries)] == [2, 1]  # nothing came from a cache
+
+
+def test_a_request_for_other_weights_is_refused():
+    lm = dspy_bridge.language_model(toy.Policy("w0"))
+    with pytest.raises(exceptions.LMError, match=r"serves 'fastslow/w0', not 'fastslow/w1'"):
+        lm.copy(model="fastslow/w1")("upper xyz")
+
+
+def test_copies_share_the_policy_and_its_weights():
+    engine = dspy_bridge.PolicyEngine(toy.Policy())
+    assert copy.copy(engine) is copy.deepcopy(engine) is engine
+    lm = dspy_bridge.language_model(toy.Policy())
+    assert not lm.cache
+    assert not copy.deepcopy(lm).cache
+
+
+@pytest.mark.parametrize("option", [{"top_p": 0.5}, {"top_k": 3}, {"stop": ("x",)}])
+def test_options_the_policy_does_not_have_are_refused(option):
+    policy = toy.Policy()
+    with pytest.raises(lm15.UnsupportedFeatureError, match=next(iter(option))):
+        dspy_bridge.PolicyEngine(policy).complete(request(policy, "upper a", **option))
+
+
+def test_seeds_are_passed_on_and_repeats_without_seed_differ():
+    def seeds_of(configs):
+        policy = toy.Policy()
+        engine = dspy_bridge.PolicyEngine(policy)
+        for config in configs:
+            engine.complete(request(policy, "upper a", **config))
+        return [query.seed for query in policy.queries]
+
+    assert seeds_of([{"seed": 7}, {"seed": 7}]) == [7, 7]
+    repeated = seeds_of([{}] * 4)
+    assert len(set(repeated)) == 4
+    assert seeds_of([{}] * 4) == repeated
+
+
+class SlowPolicy(toy.Policy):
+    """Waits, in its first call, until the test has put more requests in line."""
+
+    def __init__(self):
+        super().__init__()
+        self.entered, self.go_on = threading.Event(), threading.Event()
+
+    def complete(self, queries, *, temperature, max_tokens):
+        self.entered.set()
+        assert self.go_on.wait(timeout=10)
+        return super().complete(queries, temperature=temperature, max_tokens=max_tokens)
+
+
+def test_requests_of_many_threads_become_one_batch_and_get_their_own_answers():
+    policy = SlowPolicy()
+    engine = dspy_bridge.PolicyEngine(policy)
+    words = ["a", *(f"b{n}".translate(str.maketrans("0123456789", "klmnopqrst")) for n in range(8))]
+    answers = {}
+
+    def ask(word):
+        text = f"upper, of the kind: {word}"
+        response = engine.complete(
+            lm15.Request(
+                model=engine.model,
+                system="upper",
+                messages=(lm15.Message.user(f"upper {word}"),),
+                config=lm15.Config(temperature=0.0, max_tokens=4),
+            )
+        )
+        answers[word] = (text, response.message.text)
+
+    threads = [threading.Thread(target=ask, args=(word,)) for word in words]
+    threads[0].start()
+    assert policy.entered.wait(timeout=10)
+    for thread in threads[1:]:
+        thread.start()
+    while len(engine._waiting) < 8:
+        threading.Event().wait(0.001)
+    policy.go_on.set()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert policy.batches == [1, 8]
+    assert {word: text for word, (_, text) in answers.items()} == {w: w.upper() for w in words}
+    assert engine.cost.prompt_tokens == 90
+
+
+def test_an_error_of_the_model_reaches_every_caller():
+    class Broken(toy.Policy):
+        def complete(self, queries, *, temperature, max_tokens):
+            raise MemoryError("no room")
+
+    policy = Broken()
+    with pytest.raises(MemoryError, match="no room"):
+        dspy_bridge.PolicyEngine(policy).complete(request(policy, "upper a"))
+
+
+def test_metric_gives_feedback_where_gepa_asks_for_it():
+    measure = dspy_bridge.metric(toy.score)
+    gold = dspy_bridge.example(types.Example("1", "upper a", "A"))
+    wrong = dspy.Prediction(output="a")
+    assert measure(gold, dspy.Prediction(output="A")) == 1.0
+    told = measure(gold, wrong, None, "self", None)
+    assert (told.score, told.feedback) == (0.0, "rule upper was not followed")
+
+
+def test_plain_adapter_handles_several_typed_fields():
+    adapter = dspy_bridge.PlainAdapter()
+    signature = dspy.Signature("text, lang -> label, stars: int", "Rate.")
+    demos = [{"text": "t", "lang": "en", "label": "x", "stars": 2}, {"text": "incomplete"}]
+    assert adapter.format(signature, demos, {"text": "q", "lang": "de"}) == [
+        {"role": "system", "content": "Rate."},
+        {"role": "user", "content": "text: t\nlang: en"},
+        {"role": "assistant", "content": "label: x\nstars: 2"},
+        {"role": "user", "content": "text: q\nlang: de"},
+    ]
+    parsed = adapter.parse(signature, "label: two\nlines\nstars: 5")
+    assert parsed == {"label": "two\nlines", "stars": 5}
+    for bad in ("label: x", "label: x\nstars: many"):
+        with pytest.raises(exceptions.AdapterParseError):
+            adapter.parse(signature, bad)
+
+
+def test_an_empty_answer_is_an_answer():
+    class Silent(toy.Policy):
+        def _answer(self, messages):
+            return ""
+
+    with dspy_bridge.session(Silent()):
+        assert dspy_bridge.program(PROMPT)(input="upper a").output == ""
+
+
+def test_quiet_hides_progress_and_session_restores_what_it_changed(capfd):
+    logger = logging.getLogger("dspy")
+    before = (logger.level, dspy.settings.lm, dspy.settings.adapter)
+    with dspy_bridge.session(toy.Policy()), dspy_bridge.quiet():
+        evaluate = dspy.Evaluate(
+            devset=[dspy_bridge.example(e) for e in toy.examples(6, 0)],
+            metric=dspy_bridge.metric(toy.score),
+            num_threads=2,
+            display_progress=True,
+        )
+        evaluate(dspy_bridge.program(PROMPT))
+    assert (logger.level, dspy.settings.lm, dspy.settings.adapter) == before
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,34 @@
+import hashlib
+import pathlib
+
+import pytest
+
+from fastslow import registry, types
+from fastslow.fast import templates
+
+
+def test_every_file_of_the_package_is_listed_and_hashed():
+    folder = pathlib.Path(__file__).parents[2] / "prompts"
+    expected = {p.stem: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.glob("*.md")}
+    assert templates.hashes() == expected
+    assert {"reflection", "reflexion", "feedback", "trial"} <= set(templates.names())
+
+
+def test_fill_replaces_every_key_and_keeps_dollars_of_values():
+    assert templates.fill("feedback", feedback="costs $5") == "Take care: costs $5."
+
+
+def test_fill_names_a_missing_key():
+    with pytest.raises(ValueError, match=r"uses \$feedback; known: \$other"):
+        templates.fill("feedback", other="x")
+
+
+def test_an_unknown_name_suggests_the_nearest():
+    with pytest.raises(registry.UnknownNameError, match="did you mean 'reflection'"):
+        templates.text("reflektion")
+
+
+def test_a_path_is_the_users_own_file(tmp_path):
+    path = tmp_path / "mine.md"
+    path.write_text("## Instruction\n\nMine.\n")
+    assert templates.prompt(str(path)) == types.Prompt("Mine.")
