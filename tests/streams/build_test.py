@@ -1,0 +1,76 @@
+import pathlib
+
+import pytest
+
+from fastslow import registry, streams, types
+from fastslow.streams import errors, schedule, tasks
+from tests.streams import readme_stream
+
+
+class Handmade:
+    """A stream without any help of ours."""
+
+    def __init__(self, seed):
+        items = tasks.examples((f"question {n}", "x") for n in range(9))
+        self.tasks = {"only": tasks.make("only", items, "", validation=2, test=2)}
+        self.seed = seed
+
+    def events(self):
+        yield types.EvaluationPoint(0, ("only",))
+
+
+def nothing():
+    return {"tasks": {}}
+
+
+def test_a_class_with_the_two_members_is_a_stream():
+    stream = streams.build(f"{__name__}:Handmade", seed=5, order_seed=6)
+    assert stream.seed == 5
+    assert [event.index for event in stream.events()] == [0]
+
+
+def test_a_factory_that_makes_something_else_is_an_error():
+    with pytest.raises(errors.StreamError, match="no stream: it needs"):
+        streams.build(f"{__name__}:nothing")
+
+
+def test_a_spec_may_hold_the_first_option():
+    assert streams.resolve("reasoning_gym:a,b") == ("reasoning_gym", {"tasks": "a,b"})
+    assert streams.resolve("evals_short:food") == ("evals_short", {"tasks": "food"})
+    assert streams.resolve("jsonl:x/y") == ("jsonl", {"path": "x/y"})
+
+
+def test_a_folder_is_a_jsonl_stream(tmp_path):
+    assert streams.resolve(str(tmp_path)) == ("jsonl", {"path": str(tmp_path)})
+
+
+def test_a_path_to_nowhere_is_said_to_be_one(tmp_path):
+    with pytest.raises(errors.StreamError, match="no such folder"):
+        streams.build(str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("evals_shrt", "unknown stream 'evals_shrt'; did you mean 'evals_short'"),
+        ("tests.streams.readme_stream:sum", "did you mean 'sums'"),
+        ("no_such_module:sums", "no module named 'no_such_module'"),
+        ("evals_short:sarcams", "unknown task of evals_short 'sarcams'; did you mean 'sarcasm'"),
+    ],
+)
+def test_unknown_names_suggest_the_nearest(spec, message):
+    with pytest.raises(registry.UnknownNameError, match=message):
+        streams.build(spec)
+
+
+def test_a_missing_option_is_named():
+    with pytest.raises(errors.StreamError, match="'path'"):
+        streams.build("jsonl")
+
+
+def test_the_readme_stream_runs_and_fits_in_the_readme():
+    stream = streams.build("tests.streams.readme_stream:sums", {"largest": 15, "repeats": 2})
+    assert isinstance(stream, schedule.ScheduledStream)
+    assert list(stream.tasks) == ["add", "subtract"]
+    source = pathlib.Path(readme_stream.__file__).read_text()
+    assert len(source.splitlines()) < 20

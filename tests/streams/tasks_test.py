@@ -1,0 +1,24 @@
+import pytest
+
+from fastslow import types
+from fastslow.streams import errors, tasks
+
+
+def test_examples_are_numbered():
+    assert tasks.examples([("2 + 2 =", "4"), ("1 + 1 =", "2")]) == (
+        types.Example("0", "2 + 2 =", "4"),
+        types.Example("1", "1 + 1 =", "2"),
+    )
+
+
+def test_make_splits_prompts_and_scores():
+    items = tasks.examples((f"{n} + 1 =", str(n + 1)) for n in range(30))
+    task = tasks.make("add", items, "Answer with a number.", validation=4, test=6)
+    assert (task.name, len(task.train), len(task.validation), len(task.test)) == ("add", 20, 4, 6)
+    assert task.seed_prompt == types.Prompt("Answer with a number.")
+    assert task.scorer(task.test[0].target, task.test[0]).value == 1.0
+
+
+def test_make_says_when_there_is_too_little():
+    with pytest.raises(errors.StreamError, match="too few"):
+        tasks.make("add", tasks.examples([("1", "2")]), "")
