@@ -41,6 +41,12 @@ _LAYOUT = weights.Layout(
     },
 )
 _ROPE_FACTORS = "rope_freqs.weight"
+_ROPE_SETTINGS = {
+    "factor": "factor",
+    "original_context_length": "original_max_position_embeddings",
+    "yarn_beta_fast": "beta_fast",
+    "yarn_beta_slow": "beta_slow",
+}
 _REQUIRED: Any = object()
 
 
@@ -132,13 +138,15 @@ def _rope(file: _File) -> lm_config.Rope:
     kind = file.own("rope.scaling.type", "none")
     if kind == "none":
         return lm_config.Rope(theta)
-    if kind not in ("linear", "yarn"):
-        raise source.LoadError(f"{file.path}: RoPE scaling {kind!r} is not supported")
-    parameters = {"factor": float(file.own("rope.scaling.factor"))}
-    if kind == "yarn":
-        context = file.own("rope.scaling.original_context_length")
-        parameters["original_max_position_embeddings"] = float(context)
-    return lm_config.Rope(theta, kind, tuple(parameters.items()))
+    start = f"{file.architecture}.rope.scaling."
+    given = {key.removeprefix(start) for key in file.metadata if key.startswith(start)}
+    unknown = given - set(_ROPE_SETTINGS) - {"type", "finetuned"}
+    if kind not in ("linear", "yarn") or unknown:
+        what = f"{kind!r} with {sorted(unknown)}" if unknown else repr(kind)
+        raise source.LoadError(f"{file.path}: RoPE scaling {what} is not supported")
+    named = sorted(given & set(_ROPE_SETTINGS))
+    parameters = tuple((_ROPE_SETTINGS[key], float(file.get(start + key))) for key in named)
+    return lm_config.Rope(theta, kind, parameters)
 
 
 def _tensors(file: _File, config: lm_config.DecoderConfig) -> weights.Tensors:
@@ -167,12 +175,14 @@ def _chat(file: _File) -> chat.ChatSpec:
         )
     tokens, kinds = file.get("tokenizer.ggml.tokens"), file.get("tokenizer.ggml.token_type")
     built = tokenizer.from_vocabulary(tokens, file.get("tokenizer.ggml.merges"), kinds, style)
-    bos, eos, eot = (file.get(f"tokenizer.ggml.{x}_token_id", None) for x in ("bos", "eos", "eot"))
+    bos, *stops = (
+        file.get(f"tokenizer.ggml.{name}_token_id", None) for name in ("bos", "eos", "eot", "eom")
+    )
     return chat.ChatSpec(
         tokenizer=built.to_str(),
         template=file.get("tokenizer.chat_template", ""),
         bos="" if bos is None else tokens[bos],
-        eos="" if eos is None else tokens[eos],
+        eos="" if stops[0] is None else tokens[stops[0]],
         adds_bos=file.get("tokenizer.ggml.add_bos_token", False),
-        stop_tokens=tuple(dict.fromkeys(i for i in (eos, eot) if i is not None)),
+        stop_tokens=tuple(dict.fromkeys(stop for stop in stops if stop is not None)),
     )
