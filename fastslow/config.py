@@ -75,7 +75,7 @@ def from_mapping(cls: type[T], mapping: Mapping[str, Any], path: str = "") -> T:
 
 
 def configured(make: Callable[[Any, Any], T], settings: type) -> Callable[..., T]:
-    """Return `make(settings, context)` as a registry factory whose options are the settings' fields.
+    """Return `make(settings, context)` as a registry factory with the settings' fields as options.
 
     The factory takes the fields as keywords, checked by `from_mapping`, and `context`.
     """

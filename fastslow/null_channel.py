@@ -21,7 +21,8 @@ class NullChannel:
         self, state: types.ModelState, lesson: types.Lesson, budget: int, seed: int
     ) -> tuple[dict[str, None], types.Absorbed]:
         """Return the empty state and say that there is nothing to learn with."""
-        return {}, types.Absorbed(self.channel, "skipped", f"this run has no {self.channel} channel")
+        reason = f"this run has no {self.channel} channel"
+        return {}, types.Absorbed(self.channel, "skipped", reason)
 
     def save(self, state: dict[str, None]) -> types.Saved:
         """Return nothing to store."""

@@ -118,9 +118,7 @@ def evaluate(
     tasks = [experiment.stream.tasks[name] for name in point.tasks]
     watcher.evaluation_started(point)
     seed = seeds.derive(experiment.seed, "evaluation", point.index)
-    result = evaluator.evaluate(
-        experiment.learner, state.model, tasks, experiment.evaluation, seed
-    )
+    result = evaluator.evaluate(experiment.learner, state.model, tasks, experiment.evaluation, seed)
     drift, drift_cost = measure_drift(experiment.learner, state.model, tasks)
     predictions.write(directory, point.index, result.graded)
     experiment.learner.export(state.model, directory / "prompts" / str(point.index))
@@ -161,12 +159,10 @@ def quadrants(
         measured = scores.setdefault(f"{weight}_{prompt}", {})
         missing = [t for name, t in experiment.stream.tasks.items() if name not in measured]
         model = types.ModelState(slow=slow, fast=fast)
-        result = evaluator.evaluate(
-            experiment.learner, model, missing, experiment.evaluation, seed
-        )
+        result = evaluator.evaluate(experiment.learner, model, missing, experiment.evaluation, seed)
         measured.update(result.scores)
         cost += result.cost
     for weight, prompt in itertools.product(("base", "trained"), ("seed", "evolved")):
-        same = f"{weight if weight in weights else 'base'}_{prompt if prompt in prompts else 'seed'}"
-        scores.setdefault(f"{weight}_{prompt}", scores[same])
+        used = (weight if weight in weights else "base", prompt if prompt in prompts else "seed")
+        scores.setdefault(f"{weight}_{prompt}", scores["_".join(used)])
     return scores, cost

@@ -1,4 +1,4 @@
-"""The directory of a run: who may write to it, which configuration it belongs to, whether it is done."""
+"""The directory of a run: who may write to it, what it was begun with, whether it is done."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import json
 import pathlib
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastslow import config, files, types
 
+SCHEMA = 1
 _PACKAGES = ("dspy", "flax", "gepa", "jax", "jaxlib", "numpy", "optax", "orbax-checkpoint")
 
 
@@ -23,7 +24,7 @@ class RunDirectoryError(RuntimeError):
 
 @contextlib.contextmanager
 def locked(directory: pathlib.Path) -> Iterator[None]:
-    """Hold the directory for one process at a time; the lock goes with the process, even on SIGKILL."""
+    """Hold the directory for one process at a time; the lock dies with the process."""
     files.make_directory(directory)
     with files.naming(directory / "LOCK"), open(directory / "LOCK", "w") as handle:
         try:
@@ -33,17 +34,14 @@ def locked(directory: pathlib.Path) -> Iterator[None]:
         yield
 
 
-def prepare(directory: pathlib.Path, run: config.Run, identity: types.Json, resume: bool) -> None:
-    """Write config.json into a fresh directory, or check that a used one may be resumed.
+def check(directory: pathlib.Path, wanted: Mapping[str, types.Json], resume: bool) -> None:
+    """Raise RunDirectoryError unless the directory is fresh or may be resumed as `wanted`.
 
-    `identity` is what else determines the result (model digest, stream hash). Raises
-    RunDirectoryError when the directory holds a run and `resume` is false, or holds a run of another
-    configuration.
+    `wanted` holds parts of config.json ("config", or what identifies weights and data) that must be
+    what the directory was begun with.
     """
     path = directory / "config.json"
-    wanted = {"config": config.to_json(run), "identity": identity}
     if not path.exists():
-        files.write_json_atomic(path, {**wanted, "versions": versions(), "git": git_commit()})
         return
     if not resume:
         state = "a finished run" if is_done(directory) else "an unfinished run"
@@ -51,16 +49,33 @@ def prepare(directory: pathlib.Path, run: config.Run, identity: types.Json, resu
             f"{directory} already holds {state}: pass --resume to go on with it, "
             "or another --workdir to start afresh"
         )
-    try:
-        found = json.loads(path.read_text())
-        changed = config.differences({k: found[k] for k in wanted}, wanted)
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunDirectoryError(f"{path} is not the configuration of a run: {error}") from error
+    found = read_config(directory)
+    changed = config.differences({key: found.get(key) for key in wanted}, wanted)
     if changed:
         listed = "\n  ".join(changed)
         raise RunDirectoryError(
             f"{directory} belongs to another configuration (its value -> this one):\n  {listed}"
         )
+
+
+def write_config(directory: pathlib.Path, wanted: Mapping[str, types.Json]) -> None:
+    """Write config.json with the versions of everything, unless the directory has one."""
+    path = directory / "config.json"
+    if not path.exists():
+        content = {"schema": SCHEMA, **wanted, "versions": versions(), "git": git_commit()}
+        files.write_json_atomic(path, content)
+
+
+def read_config(directory: pathlib.Path) -> dict[str, Any]:
+    """Return the contents of config.json; raises RunDirectoryError if it cannot be read."""
+    path = directory / "config.json"
+    try:
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        if not isinstance(found["config"], dict):
+            raise TypeError("'config' is not an object")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunDirectoryError(f"{path} is not the configuration of a run: {error}") from error
+    return found
 
 
 def versions() -> dict[str, str]:
@@ -93,9 +108,3 @@ def is_done(directory: pathlib.Path) -> bool:
 def mark_done(directory: pathlib.Path) -> None:
     """Write DONE, the last file of a run."""
     files.write_text_atomic(directory / "DONE", "")
-
-
-def read_config(directory: pathlib.Path) -> dict[str, Any]:
-    """Return the contents of config.json."""
-    found: dict[str, Any] = json.loads((directory / "config.json").read_text())
-    return found

@@ -1,7 +1,8 @@
-"""One run from configuration to report: builds the parts, restores or starts, loops, writes results."""
+"""One run from configuration to report: build the parts, restore or start, loop, write results."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import pathlib
 import time
@@ -21,20 +22,20 @@ from fastslow import (
 )
 from fastslow import run as loop
 from fastslow.learners import language
-from fastslow.lm import loading
+from fastslow.lm import engine, loading, source
 from fastslow.report import progress, records, report
-from fastslow.streams import errors as stream_errors
+from fastslow.streams import errors
 
 USER_ERRORS = (
     artifacts.ArtifactError,
     checkpoint.CheckpointError,
     config.ConfigError,
     files.WriteError,
-    loading.LoadingError,
     records.RecordsError,
     registry.UnknownNameError,
     run_directory.RunDirectoryError,
-    stream_errors.StreamError,
+    errors.StreamError,
+    source.LoadError,
 )
 
 
@@ -62,8 +63,9 @@ def build(
         order_seed=settings.order_seed,
     )
     policy = scheduler.SCHEDULERS.build(settings.scheduler.name, settings.scheduler.options)
-    model = language.load(settings.model)
-    learner = language.build(settings, model, stream.tasks, watcher)
+    model = loading.load(settings.model.name, **settings.model.options)
+    on_step = functools.partial(watcher.step, "slow")
+    learner = language.build(settings, model, stream.tasks, on_step)
     experiment = loop.Experiment(stream, learner, policy, settings.evaluation, settings.seed)
     identity = {"model_digest": model.digest, "stream_digest": digest(stream)}
     return experiment, identity
@@ -109,6 +111,8 @@ def restore(experiment: loop.Experiment, directory: pathlib.Path) -> run_state.R
 
 def option_names(section: str, name: str) -> set[str] | None:
     """Return the options that plug-in `name` of a configuration section takes; None for any."""
+    if section == "stream":
+        name, _ = streams.resolve(name)
     kinds: Mapping[str, registry.Registry] = {
         "model": loading.MODELS,
         "stream": streams.STREAMS,
@@ -116,4 +120,4 @@ def option_names(section: str, name: str) -> set[str] | None:
         "fast": language.FAST_CHANNELS,
         "slow": language.SLOW_CHANNELS,
     }
-    return kinds[section].options(name)
+    return kinds[section].options(name, ("context", "seed", "order_seed"))

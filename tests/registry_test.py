@@ -63,4 +63,5 @@ def test_import_path_errors_say_what_is_missing(path, message):
 
 
 def test_describe_gives_the_first_docstring_line():
-    assert dict(WORDS.describe()) == {"shout": "Repeat a word loudly.", "echo": "Return everything."}
+    described = {"shout": "Repeat a word loudly.", "echo": "Return everything."}
+    assert dict(WORDS.describe()) == described

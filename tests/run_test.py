@@ -125,7 +125,7 @@ def stop_after(made, state, directory, events):
 
 
 def test_seed_and_channels_change_the_result(whole):
-    made, expected, _ = whole
+    _, expected, _ = whole
     finals = {}
     for name, other in {
         "seed": experiment(seed=1),

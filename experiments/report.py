@@ -1,0 +1,28 @@
+"""Write the report of a run again from the files in its directory, also of an unfinished run.
+
+python -m experiments.report --workdir=runs/quickstart-interleave-seed0-order0
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+
+from absl import flags
+
+from experiments import settings
+from fastslow.report import report
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.", required=True)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Regenerate report.html and the pictures, and print the final table."""
+    settings.reject_arguments(argv)
+    directory = pathlib.Path(_WORKDIR.value)
+    report.write(directory)
+    report.show(directory)
+
+
+if __name__ == "__main__":
+    settings.run_main(main)

@@ -1,0 +1,77 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from fastslow import files, run_directory
+
+WANTED = {"config": {"seed": 1, "slow": {"name": "lora"}}, "model_digest": "abc"}
+
+
+def test_a_fresh_directory_gets_a_configuration_with_versions(tmp_path):
+    run_directory.check(tmp_path, WANTED, resume=False)
+    run_directory.write_config(tmp_path, WANTED)
+    found = run_directory.read_config(tmp_path)
+    assert {key: found[key] for key in WANTED} == WANTED
+    assert {"python", "jax", "dspy"} <= set(found["versions"])
+    assert len(found["git"].rstrip("+")) == 40
+
+
+def test_a_used_directory_needs_resume(tmp_path):
+    run_directory.write_config(tmp_path, WANTED)
+    with pytest.raises(run_directory.RunDirectoryError, match=r"an unfinished run.*--resume"):
+        run_directory.check(tmp_path, WANTED, resume=False)
+    run_directory.check(tmp_path, WANTED, resume=True)
+    run_directory.mark_done(tmp_path)
+    with pytest.raises(run_directory.RunDirectoryError, match="a finished run"):
+        run_directory.check(tmp_path, WANTED, resume=False)
+
+
+def test_another_configuration_is_refused_with_every_difference(tmp_path):
+    run_directory.write_config(tmp_path, WANTED)
+    other = {"config": {"seed": 2, "slow": {"name": "full"}}, "model_digest": "xyz"}
+    with pytest.raises(run_directory.RunDirectoryError) as caught:
+        run_directory.check(tmp_path, other, resume=True)
+    for line in ("config.seed: 1 -> 2", "'lora' -> 'full'", "model_digest: 'abc' -> 'xyz'"):
+        assert line in str(caught.value)
+    assert run_directory.read_config(tmp_path)["config"]["seed"] == 1
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"config": 3}', "\xff"])
+def test_a_file_that_is_no_configuration_is_named(tmp_path, text):
+    (tmp_path / "config.json").write_text(text, "latin-1")
+    with pytest.raises(run_directory.RunDirectoryError, match=r"config\.json is not"):
+        run_directory.check(tmp_path, WANTED, resume=True)
+
+
+def test_only_one_process_holds_a_directory(tmp_path):
+    script = (
+        "import pathlib, sys\n"
+        "from fastslow import run_directory\n"
+        "try:\n"
+        "    with run_directory.locked(pathlib.Path(sys.argv[1])): print('held')\n"
+        "except run_directory.RunDirectoryError as error: print(error)\n"
+    )
+
+    def attempt():
+        command = [sys.executable, "-c", script, str(tmp_path)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    with run_directory.locked(tmp_path):
+        assert "in use by another process" in attempt()
+    assert attempt() == "held\n"
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(files.WriteError, match="file/run"),
+        run_directory.locked(tmp_path / "file" / "run"),
+    ):
+        pass
+
+
+def test_configuration_file_is_json_with_schema(tmp_path):
+    run_directory.write_config(tmp_path, WANTED)
+    assert json.loads((tmp_path / "config.json").read_text())["schema"] == 1
