@@ -1,6 +1,6 @@
 """List everything that can be named in a flag or a configuration, one line each.
 
-  python -m experiments.list
+python -m experiments.list
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Sequence
 
-from absl import app, flags
+from absl import flags
 from ml_collections import config_flags
 
 from experiments import settings
@@ -32,7 +32,9 @@ _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Run directory. Default: runs/CONFIG-SCHEDULER-seedS-orderO."
 )
 _RESUME = flags.DEFINE_boolean("resume", False, "Go on with the run in the run directory.")
-_MODEL = flags.DEFINE_string("model", None, "Registered model, a GGUF file or a Hugging Face folder.")
+_MODEL = flags.DEFINE_string(
+    "model", None, "Registered model, a GGUF file or a Hugging Face folder."
+)
 _STREAM = flags.DEFINE_string(
     "stream", None, "Registered stream, JSONL folder, package.module:factory, reasoning_gym:A,B."
 )
