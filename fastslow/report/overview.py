@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -31,7 +32,7 @@ class TaskLine(NamedTuple):
 
 
 class DriftPoint(NamedTuple):
-    """An evaluation as a point: slow steps so far, mean score, mean drift in nats per token."""
+    """An evaluation of all tasks: slow steps so far, mean score, mean drift in nats per token."""
 
     event: int
     slow_steps: int
@@ -82,7 +83,12 @@ def last_drift(rows: Iterable[records.Row]) -> dict[str, dict[str, dict[str, flo
 
 
 def drift_points(rows: Iterable[records.Row]) -> tuple[DriftPoint, ...]:
-    """Return every evaluation with its mean score and mean drifts."""
+    """Return every evaluation of all tasks with its mean score and mean drifts.
+
+    Evaluations of some tasks are left out: their mean is over other tasks, not comparable.
+    """
+    evaluations = records.of_kind(rows, "evaluation")
+    tasks = {task for row in evaluations for task in row["scores"]}
     return tuple(
         DriftPoint(
             row["event"],
@@ -96,7 +102,8 @@ def drift_points(rows: Iterable[records.Row]) -> tuple[DriftPoint, ...]:
                 for direction in DIRECTIONS
             },
         )
-        for row in records.of_kind(rows, "evaluation")
+        for row in evaluations
+        if all(row["scores"].get(task) is not None for task in tasks)
     )
 
 
@@ -132,6 +139,27 @@ def outcomes(rows: Iterable[records.Row]) -> dict[str, dict[str, int]]:
     return counted
 
 
+def lessons_before_evaluations(rows: Iterable[records.Row]) -> list[int]:
+    """Return, per evaluation in order, how many lessons came before it."""
+    counts, lessons = [], 0
+    for row in rows:
+        lessons += row["kind"] == "lesson"
+        if row["kind"] == "evaluation":
+            counts.append(lessons)
+    return counts
+
+
+def step_rewards(rows: Iterable[records.Row]) -> list[tuple[int, float]]:
+    """Return (slow steps so far, mean reward of the step's own rollouts) of every slow step."""
+    found: list[tuple[int, float]] = []
+    for row in records.of_kind(rows, "lesson"):
+        for part in row["absorbed"]:
+            steps = part["details"].get("steps", ()) if part["channel"] == "slow" else ()
+            start = row["slow_steps"] - len(steps)
+            found += [(start + n, _number(step.get("reward"))) for n, step in enumerate(steps, 1)]
+    return found
+
+
 def quadrants(rows: Iterable[records.Row]) -> dict[str, dict[str, float]]:
     """Return {task: {corner: score}} of the end of the run; {} before that. NaN = not measured."""
     measured: dict[str, dict[str, float | None]] = {}
@@ -144,8 +172,14 @@ def quadrants(rows: Iterable[records.Row]) -> dict[str, dict[str, float]]:
 
 
 def corner_means(by_task: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Return the mean score of every corner over the tasks where it is known."""
-    return {corner: _mean(scores[corner] for scores in by_task.values()) for corner in CORNERS}
+    """Return the mean score of every corner over the tasks of which all corners are known."""
+    whole = complete(by_task)
+    return {corner: _mean(by_task[task][corner] for task in whole) for corner in CORNERS}
+
+
+def complete(by_task: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Return the tasks of which all corners are known; only their means can be compared."""
+    return [task for task, corners in by_task.items() if not any(map(math.isnan, corners.values()))]
 
 
 def _number(value: float | None) -> float:

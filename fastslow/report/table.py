@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import rich.console
@@ -117,8 +117,14 @@ def quadrants(rows: Sequence[records.Row]) -> Table:
         for task, corners in by_task.items()
     )
     means = overview.corner_means(by_task)
-    footer = ("average", *(wording.score(means[c]) for c in overview.CORNERS))
+    footer = (corner_average(by_task), *(wording.score(means[c]) for c in overview.CORNERS))
     return Table("Which channel carries the gain", header, body, footer if body else ())
+
+
+def corner_average(by_task: Mapping[str, Mapping[str, float]]) -> str:
+    """Return what to call the means of the corners: they leave out incomplete tasks."""
+    left_out = len(by_task) - len(overview.complete(by_task))
+    return f"average without {left_out} incomplete" if left_out else "average"
 
 
 def to_rich(table: Table) -> rich.table.Table:
@@ -138,14 +144,14 @@ def to_rich(table: Table) -> rich.table.Table:
 def to_markdown(table: Table) -> str:
     """Return the table as GitHub-flavoured Markdown under a heading."""
     rule = ["---" if n < table.texts else "---:" for n in range(len(table.header))]
-    bold = tuple(f"**{_escape(cell)}**" for cell in table.footer)
-    escaped = [tuple(map(_escape, row)) for row in (table.header, *table.rows)]
+    bold = tuple(f"**{escape(cell)}**" for cell in table.footer)
+    escaped = [tuple(map(escape, row)) for row in (table.header, *table.rows)]
     lines = [escaped[0], tuple(rule), *escaped[1:], *([bold] if bold else [])]
     body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return f"## {_escape(table.title)}\n\n{body}\n"
+    return f"## {escape(table.title)}\n\n{body}\n"
 
 
-def _escape(cell: str) -> str:
+def escape(cell: str) -> str:
     """Keep a cell in its cell, and its characters what they are."""
     for character in "\\|<>*_`$[]":
         cell = cell.replace(character, "\\" + character)

@@ -61,8 +61,8 @@ def test_outcomes_are_counted_by_channel(rows):
 
 def test_drift_points_average_over_the_tasks_that_were_measured(rows):
     points = overview.drift_points(rows)
-    assert [point.slow_steps for point in points] == [0, 0, 8, 8, 16, 16, 20]
-    second = points[2]
+    assert [point.slow_steps for point in points] == [0, 8, 16, 16, 20]  # 1 and 3 lack a task
+    second = points[1]
     assert second.event == 4
     assert second.score == pytest.approx((0.55 + 0.05 + 0.12) / 3)
     assert second.drift["with_prompt", "trained_base"] == pytest.approx(0.032 + 0.001)
@@ -75,11 +75,11 @@ def test_quadrants_keep_unknown_cells_and_average_the_rest(rows):
     assert list(corners) == list(synthetic.TASKS)
     assert math.isnan(corners[synthetic.TASKS[2]]["base_evolved"])
     means = overview.corner_means(corners)
-    expected = {
-        "base_seed": np.mean([0, 0.02, 0.11]),
+    expected = {  # the third task lacks a corner: its other corners must not shift the means
+        "base_seed": np.mean([0, 0.02]),
         "base_evolved": np.mean([0.36, 0.52]),
-        "trained_seed": np.mean([0.21, 0.44, 0.13]),
-        "trained_evolved": np.mean([0.58, 0.75, 0.64]),
+        "trained_seed": np.mean([0.21, 0.44]),
+        "trained_evolved": np.mean([0.58, 0.75]),
     }
     assert means == pytest.approx(expected)
     assert overview.quadrants([]) == {}

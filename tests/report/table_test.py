@@ -77,7 +77,7 @@ def test_every_lesson_shows_its_decision_its_reason_and_both_outcomes(rows):
 def test_quadrants_have_a_row_per_task_and_none_before_the_end(rows):
     shown = table.quadrants(rows)
     assert shown.rows[2] == (synthetic.TASKS[2], "0.110", "–", "0.130", "0.640")
-    assert shown.footer == ("average", "0.043", "0.440", "0.260", "0.657")
+    assert shown.footer == ("average without 1 incomplete", "0.010", "0.440", "0.325", "0.665")
     assert table.quadrants(rows[:-1])[2:4] == ((), ())
 
 

@@ -1,0 +1,130 @@
+"""Figures of which channel did what, what it gained and what it cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib import axes
+
+from fastslow import types
+from fastslow.report import figures, overview, records, table, wording
+
+_OUTCOMES = {  # marker, colour: told apart without colour too
+    "changed": ("o", figures.GREEN),
+    "rejected": ("X", figures.ORANGE),
+    "failed": ("v", figures.VERMILION),
+    "skipped": (".", "#BBBBBB"),
+}
+_CORNERS = {
+    "base_seed": ("neither", "#BBBBBB", ""),
+    "base_evolved": ("prompts only", figures.SKY, "//"),
+    "trained_seed": ("weights only", figures.ORANGE, "\\\\"),
+    "trained_evolved": ("both", figures.BLUE, ""),
+}
+_TOKENS = {
+    "prompt_tokens": ("prompt", figures.SKY, ""),
+    "completion_tokens": ("completion", figures.BLUE, ""),
+    "train_tokens": ("trained on", figures.ORANGE, "//"),
+}
+_ROWS = {"fast": 1, "slow": 0}  # prompts come first, so they stand above
+_MAX_NAMED_LESSONS = 30
+
+
+def timeline(rows: Sequence[records.Row]) -> figures.Picture | None:
+    """Draw what became of every lesson in each channel; None before the first lesson."""
+    lessons = records.of_kind(rows, "lesson")
+    if not lessons:
+        return None
+    drawn, (panel,) = figures.new(max(5.0, min(12.0, 1.8 + 0.55 * len(lessons))), 2.5)
+    for outcome, (marker, colour) in _OUTCOMES.items():
+        places = [
+            (number, _ROWS[part["channel"]])
+            for number, row in enumerate(lessons, 1)
+            for part in row["absorbed"]
+            if part["outcome"] == outcome
+        ]
+        across, up = zip(*places, strict=True) if places else ((), ())
+        panel.scatter(across, up, marker=marker, s=70, color=colour, label=outcome, zorder=3)
+    panel.set_yticks([1, 0], ["fast\n(prompts)", "slow\n(weights)"])
+    panel.set_ylim(-0.6, 1.6)
+    panel.set_xlim(0.4, len(lessons) + 0.6)
+    _name_lessons(panel, [row["task"] for row in lessons])
+    panel.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
+    caption = "What each lesson did in each channel; the reasons are in the table of lessons."
+    return figures.Picture("channels", "Channel timeline", caption, drawn)
+
+
+def quadrants(rows: Sequence[records.Row]) -> figures.Picture | None:
+    """Draw {base, trained} weights x {seed, evolved} prompts; None before they were measured."""
+    by_task = overview.quadrants(rows)
+    if not by_task:
+        return None
+    groups = {**by_task, table.corner_average(by_task): overview.corner_means(by_task)}
+    drawn, (panel,) = figures.new(7.2, 1.0 + 0.72 * len(groups))
+    for number, (corner, (label, colour, hatch)) in enumerate(_CORNERS.items()):
+        scores = np.array([scores[corner] for scores in groups.values()])
+        places = np.arange(len(groups)) + (number - 1.5) * 0.2
+        for bar in panel.barh(places, scores, 0.19, color=colour, label=label, lw=0):
+            bar.set(hatch=hatch, edgecolor="white")
+        for place, score in zip(places, scores, strict=True):
+            text, end = (wording.MISSING, 0) if math.isnan(score) else (f"{score:.2f}", score)
+            panel.text(end + 0.008, place, text, va="center", fontsize=7)
+    panel.set_yticks(range(len(groups)), [figures.short(name) for name in groups])
+    panel.set_ylim(len(groups) - 0.45, -0.55)
+    panel.grid(visible=False, axis="y")
+    panel.set_xlim(0, 1.05)
+    panel.set_xlabel("Score (0 to 1)")
+    panel.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
+    caption = "Final score with base or trained weights and with seed or evolved prompts."
+    return figures.Picture("quadrants", "Which channel carries the gain", caption, drawn)
+
+
+def costs(rows: Sequence[records.Row]) -> figures.Picture:
+    """Draw tokens and time by channel."""
+    spent = overview.costs(rows)
+    drawn, (tokens, times) = figures.new(7.2, 2.3, 1, 2)
+    _stack_tokens(tokens, spent)
+    seconds = [cost.seconds for cost in spent.values()]
+    times.barh(list(spent), seconds, color=figures.GREY)
+    _write_ends(times, seconds, [wording.duration(value) for value in seconds])
+    times.set_xlabel("Time (seconds)")
+    for panel in (tokens, times):
+        panel.invert_yaxis()
+        panel.grid(visible=False, axis="y")
+        panel.locator_params(axis="x", nbins=4)
+    caption = "What each channel and the evaluations used."
+    return figures.Picture("costs", "Cost by channel", caption, drawn)
+
+
+def _stack_tokens(panel: axes.Axes, spent: Mapping[str, types.Cost]) -> None:
+    left = np.zeros(len(spent))
+    for field, (label, colour, hatch) in _TOKENS.items():
+        values = np.array([getattr(cost, field) for cost in spent.values()], np.float64)
+        bars = panel.barh(list(spent), values, left=left, color=colour, label=label, lw=0)
+        for bar in bars:
+            bar.set(hatch=hatch, edgecolor="white")
+        left += values
+    _write_ends(panel, left.tolist(), [wording.quantity(total) for total in left])
+    panel.set_xlabel("Tokens")
+    panel.xaxis.set_major_formatter(lambda value, _: wording.quantity(value))
+    panel.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+
+
+def _name_lessons(panel: axes.Axes, tasks: Sequence[str]) -> None:
+    if len(tasks) > _MAX_NAMED_LESSONS:
+        panel.set_xlabel("Lesson")
+        return
+    names = [f"{number} {figures.short(task)}" for number, task in enumerate(tasks, 1)]
+    panel.set_xticks(
+        range(1, len(tasks) + 1), names, rotation=30, ha="right", rotation_mode="anchor"
+    )
+    panel.set_xlabel("Lesson and its task")
+
+
+def _write_ends(panel: axes.Axes, values: Sequence[float], texts: Sequence[str]) -> None:
+    """Write beside each bar what it comes to, and make room for it."""
+    for row, (value, text) in enumerate(zip(values, texts, strict=True)):
+        panel.annotate(text, (value, row), (4, 0), textcoords="offset points", va="center")
+    panel.set_xlim(0, 1.3 * max(*values, 1e-9))

@@ -1,0 +1,102 @@
+"""The look of all figures, and how they become PNG files; no pyplot, so no global state."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import matplotlib
+import numpy as np
+from matplotlib import axes, figure
+
+# Okabe and Ito, "Color Universal Design" (2008): told apart with any colour vision.
+BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
+    "#000000",
+    "#E69F00",
+    "#56B4E9",
+    "#009E73",
+    "#F0E442",
+    "#0072B2",
+    "#D55E00",
+    "#CC79A7",
+)
+LINES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+GREY = "#8A8A8A"
+DPI = 150
+_SHOWN = 28  # characters of a name
+
+_STYLE: Any = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.labelsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 5,
+    "legend.frameon": False,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "hatch.linewidth": 0.5,
+    "text.parse_math": False,  # a task called "a$b$" is a name, not a formula
+}
+
+
+class Picture(NamedTuple):
+    """A figure with its file name (without ending), its title and what there is to see."""
+
+    name: str
+    title: str
+    caption: str
+    figure: figure.Figure
+
+
+@contextlib.contextmanager
+def style() -> Iterator[None]:
+    """Apply the look to every figure made inside."""
+    with matplotlib.rc_context(_STYLE):
+        yield
+
+
+def new(
+    width: float, height: float, rows: int = 1, columns: int = 1, share: bool = False
+) -> tuple[figure.Figure, list[axes.Axes]]:
+    """Return a figure of so many inches and its axes, row by row."""
+    made = figure.Figure(figsize=(width, height), layout="constrained")
+    grid = made.subplots(rows, columns, squeeze=False, sharex=share, sharey=share)
+    return made, list(np.ravel(grid))
+
+
+def to_png(drawn: figure.Figure) -> bytes:
+    """Return the figure as a PNG file, the same bytes for the same figure."""
+    buffer = io.BytesIO()
+    with style():
+        drawn.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def short(name: str) -> str:
+    """Cut a long name to fit beside an axis."""
+    return name if len(name) <= _SHOWN else name[: _SHOWN - 1] + "…"
+
+
+def spread(heights: Sequence[float], gap: float) -> list[float]:
+    """Move label heights apart, as little as needed from below, to keep `gap` between them."""
+    placed = list(heights)
+    order = sorted(range(len(heights)), key=lambda i: heights[i])
+    for below, above in itertools.pairwise(order):
+        placed[above] = max(placed[above], placed[below] + gap)
+    return placed
+
+
+def score_axis(axis: axes.Axes, label: str = "Score (0 to 1)") -> None:
+    """Set up a y axis for scores."""
+    axis.set_ylim(-0.03, 1.03)
+    axis.set_yticks([0, 0.25, 0.5, 0.75, 1])
+    axis.set_ylabel(label)

@@ -1,0 +1,75 @@
+"""Write everything a person reads of a run, from the files of its directory alone."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+import warnings
+
+import rich.console
+
+from fastslow import files
+from fastslow.metrics import matrix as matrices
+from fastslow.report import channels, curves, figures, html, overview, records, run_files, table
+
+
+def write(directory: files.PathLike) -> pathlib.Path:
+    """Write matrix.csv, the figures, report.md and report.html; return the path of the last.
+
+    Works on a run that is not finished too, and says so in the page. Raises FileNotFoundError if
+    there is no run, RecordsError if its records are corrupt, WriteError.
+    """
+    path = pathlib.Path(directory)
+    run = run_files.load(path)
+    _write_matrix(path, run.rows)
+    pictures = [(picture, figures.to_png(picture.figure)) for picture in draw(run.rows)]
+    for picture, png in pictures:
+        files.write_bytes_atomic(path / f"{picture.name}.png", png)
+    files.write_text_atomic(path / "report.md", markdown(run))
+    page = html.render(run, pictures)
+    files.write_bytes_atomic(path / "report.html", page.encode("utf-8", "xmlcharrefreplace"))
+    return path / "report.html"
+
+
+def show(directory: files.PathLike) -> None:
+    """Print the tables of a run to standard output."""
+    rows = records.read(directory)
+    console = rich.console.Console(file=sys.stdout)
+    table.show(html.tables(rows), console)
+    console.print(f"Report: {pathlib.Path(directory) / 'report.html'}", style="bold", markup=False)
+
+
+def draw(rows: list[records.Row]) -> list[figures.Picture]:
+    """Return every figure that there is something to show in."""
+    matrix, _ = overview.accuracy(rows)
+    with figures.style():
+        found = (
+            [
+                curves.forgetting(matrix, rows),
+                curves.accuracy_matrix(matrix, rows),
+                curves.learning(matrix, rows),
+            ]
+            if matrix
+            else []
+        )
+        maybe = [channels.timeline(rows), channels.quadrants(rows), curves.drift(rows)]
+        return [*found, *(picture for picture in maybe if picture), channels.costs(rows)]
+
+
+def markdown(run: run_files.RunFiles) -> str:
+    """Return the tables as a Markdown document."""
+    state = "" if run.done else " (unfinished)"
+    body = [table.to_markdown(shown) for shown in html.tables(run.rows) if shown.rows]
+    return "\n".join([f"# {table.escape(run.name)}{state}\n", *body])
+
+
+def _write_matrix(directory: pathlib.Path, rows: list[records.Row]) -> None:
+    matrix, _ = overview.accuracy(rows)
+    if matrix is None:
+        return
+    try:
+        text = matrices.to_csv(matrix)
+    except matrices.MatrixError as error:  # a name the format cannot hold: the rest is still good
+        warnings.warn(f"no matrix.csv: {error}", stacklevel=2)
+        return
+    files.write_text_atomic(directory / "matrix.csv", text)
