@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from fastslow.metrics import matrix as matrices
@@ -25,27 +25,29 @@ def headlines(matrix: matrices.AccuracyMatrix, rows: Sequence[records.Row]) -> t
 
 
 def _learned(lines: Sequence[overview.TaskLine]) -> Headline:
-    mean = overview.average(lines)
-    best = _largest(lines, lambda line: line.final - line.first)
-    moved = f"{wording.score(mean.first)} → {wording.score(mean.final)}"
-    sentence = f"Mean test score of {_tasks(len(lines))} before the first lesson and at the end."
-    if best is not None:
-        scores = f"{wording.score(best.first)} → {wording.score(best.final)}"
-        sentence += f" Most was gained on {best.name}: {scores}."
-    return Headline("What was learned", moved, sentence)
+    known = [line for line in lines if not math.isnan(line.final - line.first)]
+    if not known:
+        sentence = "No task was evaluated before the first lesson and at the last evaluation."
+        return Headline("What was learned", wording.MISSING, sentence)
+    best = max(known, key=lambda line: line.final - line.first)
+    sentence = (
+        f"Mean test score of {_tasks(len(known))} before the first lesson and at the last "
+        f"evaluation. Most was gained on {best.name}: {_moved(best)}."
+    )
+    return Headline("What was learned", _moved(overview.average(known)), sentence)
 
 
 def _forgotten(lines: Sequence[overview.TaskLine]) -> Headline:
-    worst = _largest(lines, lambda line: line.forgetting)
-    if worst is None:
+    known = [line for line in lines if not math.isnan(line.forgetting)]
+    if not known:
         sentence = "No task was evaluated again after other lessons, so nothing can be said."
         return Headline("What was forgotten", wording.MISSING, sentence)
-    mean = overview.average(lines).forgetting
-    measured = sum(not math.isnan(line.forgetting) for line in lines)
+    worst = max(known, key=lambda line: line.forgetting)
     sentence = (
-        f"Mean forgetting of {_tasks(measured)} taught before the end; positive means lost. "
+        f"Mean forgetting of {_tasks(len(known))} taught before the end; positive means lost. "
         f"Most on {worst.name}: {wording.change(worst.forgetting)}."
     )
+    mean = overview.average(known).forgetting
     return Headline("What was forgotten", wording.change(mean), sentence)
 
 
@@ -68,20 +70,26 @@ def _channel(rows: Sequence[records.Row]) -> Headline:
         lessons = len(records.of_kind(rows, "lesson"))
         figure = f"fast {changed['fast']}, slow {changed['slow']}"
         return Headline(question, figure, f"Lessons out of {lessons} that changed the channel.")
+    gains = (prompts - neither, weights - neither, both - neither)
+    alone, other, together = map(wording.change, gains)
     sentence = (
-        f"Gain over neither ({wording.score(neither)}): prompts alone "
-        f"{wording.change(prompts - neither)}, weights alone {wording.change(weights - neither)}, "
-        f"both {wording.change(both - neither)}."
+        f"Gain over neither ({wording.score(neither)}): prompts alone {alone}, "
+        f"weights alone {other}, both {together}."
     )
-    carrier = "prompts" if prompts > weights else "weights"
-    return Headline(question, "both alike" if prompts == weights else f"mostly {carrier}", sentence)
+    return Headline(question, _carrier(*gains), sentence)
 
 
-def _largest(
-    lines: Sequence[overview.TaskLine], figure: Callable[[overview.TaskLine], float]
-) -> overview.TaskLine | None:
-    known = [line for line in lines if not math.isnan(figure(line))]
-    return max(known, key=figure, default=None)
+def _carrier(prompts: float, weights: float, both: float) -> str:
+    """Name the channel whose gain is larger, if there is any gain."""
+    if max(prompts, weights, both) <= 0:
+        return "no gain"
+    if prompts == weights:
+        return "both alike"
+    return "mostly prompts" if prompts > weights else "mostly weights"
+
+
+def _moved(line: overview.TaskLine) -> str:
+    return f"{wording.score(line.first)} → {wording.score(line.final)}"
 
 
 def _tasks(count: int) -> str:

@@ -20,6 +20,8 @@ from fastslow.report import (
     wording,
 )
 
+_PIXELS_PER_INCH = 96  # the definition in CSS
+
 
 class PromptVersion(NamedTuple):
     """A best prompt that differs from the one before it, and when it was first seen."""
@@ -45,12 +47,18 @@ def render(run: run_files.RunFiles, pictures: Sequence[tuple[figures.Picture, by
         setup=setup(run.config),
         headlines=heads,
         tables=[t for t in tables(run.rows) if t.rows],
-        pictures=[(p, base64.b64encode(png).decode("ascii")) for p, png in pictures],
+        pictures=[_embedded(picture, png) for picture, png in pictures],
         prompts=prompt_versions(run.prompts, run.rows),
         mistakes=run.mistakes,
         settings=list(flatten(run.config)),
     )
     return page
+
+
+def _embedded(picture: figures.Picture, png: bytes) -> tuple[figures.Picture, str, int]:
+    """Return a picture, its data, and the width in pixels at which its text has its true size."""
+    width = round(picture.figure.get_figwidth() * _PIXELS_PER_INCH)
+    return picture, base64.b64encode(png).decode("ascii"), width
 
 
 def tables(rows: Sequence[records.Row]) -> list[table.Table]:

@@ -1,0 +1,202 @@
+import base64
+import json
+import re
+import shutil
+from html import parser
+
+import pytest
+
+from fastslow import files
+from fastslow.metrics import matrix as matrices
+from fastslow.report import html, records, report, table
+from tests.report import synthetic
+
+_VOID = {"meta", "img"}
+
+
+class _Page(parser.HTMLParser):
+    """Collects tables, texts, links and pictures, and checks that tags are balanced."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tables: list[list[list[str]]] = []
+        self.texts: list[str] = []
+        self.links: list[str] = []
+        self.pictures: list[tuple[str, str]] = []
+        self.tags: set[str] = set()
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.tags.add(tag)
+        self.links += [found[name] for name in ("href", "src") if name in found]
+        if tag == "img":
+            self.pictures.append((found["alt"], found["src"]))
+        if tag == "table":
+            self.tables.append([])
+        if tag == "tr":
+            self.tables[-1].append([])
+        if tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+        if tag not in _VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" in self._open:
+            assert "url(" not in data
+            assert "@import" not in data
+            return
+        self.texts.append(data)
+        if {"td", "th"} & set(self._open):
+            self.tables[-1][-1][-1] += data
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    directory = synthetic.write(tmp_path_factory.mktemp("finished") / "my <run>")
+    assert report.write(directory) == directory / "report.html"
+    return directory
+
+
+@pytest.fixture(scope="module")
+def page(finished):
+    return _Page((finished / "report.html").read_text("utf-8"))
+
+
+def test_every_table_is_on_the_page_cell_by_cell(finished, page):
+    for shown in html.tables(records.read(finished)):
+        wanted = [shown.header, *shown.rows, *([shown.footer] if shown.footer else [])]
+        assert [list(row) for row in wanted] in page.tables
+
+
+def test_the_page_needs_no_network_and_no_other_file(page):
+    assert page.tags.isdisjoint({"script", "link", "iframe", "object"})
+    for link in page.links:
+        assert link.startswith(("#", "data:image/png;base64,"))
+
+
+def test_the_figures_on_the_page_are_the_files_beside_it(finished, page):
+    embedded = {base64.b64decode(data.partition(",")[2]) for _, data in page.pictures}
+    written = {path.read_bytes() for path in finished.glob("*.png")}
+    assert len(written) == 7
+    assert embedded == written
+    assert all(description for description, _ in page.pictures)
+
+
+def test_whatever_the_run_contains_is_text_and_never_markup(page):
+    text = "".join(page.texts)
+    assert "b" not in page.tags  # from the name of a task
+    assert "anna" not in page.tags  # from an input
+    assert "my <run>" in text
+    assert "Answer with <one> word." in text  # a prompt
+    assert "In the </pre> garden." in text  # a prediction
+    assert "ConnectionError: reflection <model> unreachable" in text
+    for task in synthetic.TASKS:
+        assert task in text
+
+
+def test_neither_page_nor_markdown_says_nan_or_none(finished, page):
+    for text in ("".join(page.texts), (finished / "report.md").read_text("utf-8")):
+        assert not re.search(r"\b(nan|none|null)\b", text, re.IGNORECASE)
+
+
+def test_the_prompts_evolve_with_their_scores(page):
+    summaries = [text for text in page.texts if text.startswith("after ")]
+    assert "after 0 lessons, score –" in summaries
+    assert "after 6 lessons, score 0.600, best of 3" in summaries
+    assert len(summaries) == 6  # tomi 3, sarcasm 2, the failed one keeps its seed prompt
+
+
+def test_the_page_tells_how_the_run_was_made(page):
+    settings = {row[0]: row[1] for row in page.tables[-1]}
+    assert settings["config.slow.learning_rate"] == "0.0005"
+    assert settings["config.stream.tasks"] == ", ".join(synthetic.TASKS)
+    assert settings["versions.jax"] == "0.10.2"
+    assert settings["git"] == "0123456789abcdef+"
+
+
+def test_the_wrong_answers_are_shown_with_their_feedback(page):
+    (shown,) = [rows for rows in page.tables if rows[0][0] == "Task" and "Feedback" in rows[0]]
+    assert shown[1] == [
+        "tomi",
+        "Where is <Anna> now, tomi?",
+        "kitchen",
+        "In the </pre> garden.",
+        "got a sentence",
+    ]
+    assert len(shown) == 1 + 3 * 3
+
+
+def test_the_matrix_file_and_the_markdown_hold_the_same_figures(finished):
+    rows = records.read(finished)
+    matrix = matrices.from_records(rows)
+    assert matrices.to_csv(matrix) == (finished / "matrix.csv").read_text()
+    assert table.to_markdown(table.results(matrix, rows)) in (finished / "report.md").read_text()
+
+
+def test_writing_again_from_the_files_alone_gives_the_same_page(finished, tmp_path):
+    copy = tmp_path / finished.name
+    keep = ("config.json", "records.jsonl", "DONE", "prompts", "predictions")
+    shutil.copytree(finished, copy, ignore=lambda _, names: [])
+    for path in copy.iterdir():
+        if path.name not in keep:
+            path.unlink()
+    report.write(copy)
+    for name in ("report.html", "report.md", "matrix.csv", "forgetting.png"):
+        assert (copy / name).read_bytes() == (finished / name).read_bytes()
+
+
+@pytest.mark.parametrize("events", [0, 1, 2, 4, 13])
+def test_an_unfinished_run_is_shown_and_marked(tmp_path, events):
+    directory = synthetic.write(tmp_path, events=events, done=False)
+    text = "".join(_Page(report.write(directory).read_text("utf-8")).texts)
+    assert "unfinished" in text
+    assert f"the {events} events recorded so far" in text
+    assert ("no evaluation in the records" in text) == (events == 0)
+    assert (directory / "matrix.csv").exists() == (events > 0)
+
+
+def test_a_run_without_prompts_predictions_and_configuration_is_shown_too(tmp_path):
+    directory = synthetic.write(tmp_path)
+    for name in ("prompts", "predictions"):
+        shutil.rmtree(directory / name)
+    (directory / "config.json").unlink()
+    page = _Page(report.write(directory).read_text("utf-8"))
+    assert "How the prompts evolved" not in page.texts
+    assert "tomi" in page.texts or any("tomi" in t for t in page.texts)
+
+
+def test_a_directory_without_a_run_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"holds no run: neither config\.json"):
+        report.write(tmp_path)
+
+
+def test_a_task_name_the_matrix_file_cannot_hold_costs_only_that_file(tmp_path):
+    directory = synthetic.write(tmp_path, events=1, done=False)
+    path = records.path_of(directory)
+    path.write_bytes(path.read_bytes().replace(b'"tomi"', b'"to;mi"'))
+    with pytest.warns(UserWarning, match="no matrix.csv: task name 'to;mi'"):
+        report.write(directory)
+    assert not (directory / "matrix.csv").exists()
+    assert "to;mi" in (directory / "report.html").read_text("utf-8")
+
+
+def test_a_lone_surrogate_in_a_run_does_not_stop_the_report(tmp_path):
+    directory = synthetic.write(tmp_path, events=1, done=False)
+    config = json.loads((directory / "config.json").read_text("utf-8"))
+    files.write_json_atomic(directory / "config.json", {**config, "note": "\ud800"})
+    assert report.write(directory).exists()
+
+
+def test_show_prints_the_tables_and_where_the_report_is(finished, capsys):
+    report.show(finished)
+    printed = capsys.readouterr().out
+    assert "Scores by task" in printed
+    assert "Which channel carries the gain" in printed
+    assert "my <run>/report.html" in printed.replace("\n", "")
