@@ -76,7 +76,7 @@ def learning(matrix: matrices.AccuracyMatrix, rows: Sequence[records.Row]) -> fi
     places = np.array(steps)[whole]
     panel.plot(places, means, "o-", color=figures.BLACK, lw=2.2, label="mean of all tasks")
     figures.score_axis(panel)
-    panel.set_xlabel("Slow steps so far (weight updates)")
+    panel.set_xlabel("Slow steps so far (weight updates tried)")
     panel.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     panel.legend(loc="upper left", bbox_to_anchor=(0, 1.12), ncols=2)
     caption = "Score against weight updates; a vertical move was made by the prompts alone."

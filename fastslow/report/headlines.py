@@ -57,7 +57,7 @@ def _cost(rows: Sequence[records.Row]) -> Headline:
     parts = ", ".join(f"{name} {wording.quantity(count)}" for name, count in used.items())
     total = wording.quantity(sum(used.values()))
     steps = overview.slow_steps(rows)
-    sentence = f"{total} tokens ({parts}) and {steps} weight updates."
+    sentence = f"{total} tokens ({parts}) and {steps} slow steps."
     return Headline("What it cost", wording.duration(overview.seconds(rows)), sentence)
 
 

@@ -169,7 +169,7 @@ def test_a_run_without_prompts_predictions_and_configuration_is_shown_too(tmp_pa
     (directory / "config.json").unlink()
     page = _Page(report.write(directory).read_text("utf-8"))
     assert "How the prompts evolved" not in page.texts
-    assert "tomi" in page.texts or any("tomi" in t for t in page.texts)
+    assert page.tables[0][1][0] == "tomi"
 
 
 def test_a_directory_without_a_run_is_an_error_that_names_it(tmp_path):
