@@ -46,13 +46,8 @@ LAYOUT = weights.Layout(
     },
 )
 _DERIVED = ".rotary_emb.inv_freq"  # old files store what follows from the configuration
-_TEXT_FILES = (
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "chat_template.jinja",
-)
+_NEEDED = ("config.json", "tokenizer.json")
+_OPTIONAL = ("generation_config.json", "tokenizer_config.json", "chat_template.jinja")
 # Settings with another meaning than this decoder's unless they have the value given here.
 _ONLY: Mapping[str, Any] = {
     "hidden_act": "silu",
@@ -90,9 +85,16 @@ def read(path: pathlib.Path, dtype: source.Dtype) -> source.Source:
 
 
 def digest(path: pathlib.Path) -> str:
-    """Return the hex SHA-256 over names and contents of the files that `read` reads."""
-    texts = [path / name for name in _TEXT_FILES if (path / name).is_file()]
-    lines = [f"{file.name} {cache.sha256(file)}\n" for file in (*texts, *_shards(path))]
+    """Return the hex SHA-256 over names and contents of the files that `read` reads.
+
+    Raises source.LoadError for a file that is missing.
+    """
+    texts = [path / name for name in _NEEDED]
+    texts += [path / name for name in _OPTIONAL if (path / name).is_file()]
+    try:
+        lines = [f"{file.name} {cache.sha256(file)}\n" for file in (*texts, *_shards(path))]
+    except OSError as error:
+        raise source.LoadError(f"{path} is not a whole model directory: {error}") from error
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

@@ -33,7 +33,7 @@ def copy(name: str, target: pathlib.Path, **settings: Any) -> pathlib.Path:
 
 def tensors(directory: pathlib.Path) -> dict[str, np.ndarray]:
     """Read the tensors of a directory, shards and all."""
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for path in directory.glob("*.safetensors"):
         with safetensors.safe_open(path, framework="numpy") as file:
             found |= {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -62,10 +62,11 @@ def write_gguf(
     _write_tokenizer(writer, directory, _PRE[family])
     change(writer)
     names = gguf.get_tensor_name_map(arch, settings["num_hidden_layers"])
-    found = {
-        names.get_name(key, try_suffixes=(".weight", ".bias")): _permuted(key, value, settings)
-        for key, value in tensors(directory).items()
-    }
+    found: dict[str, np.ndarray] = {}
+    for key, value in tensors(directory).items():
+        theirs = names.get_name(key, try_suffixes=(".weight", ".bias"))
+        assert theirs is not None
+        found[theirs] = _permuted(key, value, settings)
     for key, value in (found | dict(extra or {})).items():
         _write_tensor(writer, key, np.asarray(value, np.float32), kind)
     writer.write_header_to_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import jax
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from fastslow import types
-from fastslow.lm import batch, chat, decoder, loading
+from fastslow.lm import batch, chat, config, decoder, loading
 from fastslow.lm import model as model_lib
 from tests.lm import model_files
 
@@ -54,19 +55,10 @@ def test_tokens_and_logits_agree_with_transformers(name):
 def test_reference_logits_would_show_a_wrong_rope():
     """The tolerance means something: without the scaling the same weights are far off."""
     model = loading.load(str(model_files.REFERENCE / "llama3"), dtype="float32")
-    plain = model.config.rope.__class__(model.config.rope.theta)
-    changed = model.__class__(
-        model.name,
-        model.config.__class__(**(vars(model.config) | {"rope": plain})),
-        model.params,
-        model.chat,
-        model.digest,
-    )
+    plain = dataclasses.replace(model.config, rope=config.Rope(model.config.rope.theta))
     rendered = model.chat.encode(MESSAGES)
-    difference = np.abs(
-        logits(changed, rendered)[-1] - expected("llama3/expected.npz")["logits"][-1]
-    )
-    assert difference.max() > 0.01
+    last = logits(dataclasses.replace(model, config=plain), rendered)[-1]
+    assert np.abs(last - expected("llama3/expected.npz")["logits"][-1]).max() > 0.01
 
 
 def test_smollm2_agrees_with_transformers():
@@ -78,6 +70,6 @@ def test_smollm2_agrees_with_transformers():
     assert model.chat.decode(reference["answer"]) == "The capital of France is Paris."
     ours = logits(model, rendered)[-len(reference["logits"]) :]
     thinned = ours[:, :: int(reference["stride"])]
-    np.testing.assert_allclose(thinned, reference["logits"], rtol=0, atol=2e-3)
+    np.testing.assert_allclose(thinned, reference["logits"], rtol=0, atol=5e-4)
     top = np.take_along_axis(ours, reference["top_tokens"], axis=1)
-    np.testing.assert_allclose(top, reference["top_logits"], rtol=0, atol=2e-3)
+    np.testing.assert_allclose(top, reference["top_logits"], rtol=0, atol=5e-4)
