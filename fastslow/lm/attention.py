@@ -61,7 +61,9 @@ def attend_rows(queries: jax.Array, memory: Memory, visible: jax.Array) -> Parti
     """Attend to each row's own memory where `visible` (R, T or 1, S) is true."""
     _, rows, _, head_dim = queries.shape
     tokens, size = visible.shape[1:]
-    scores = products.einsum("krmd,krsd->krms", queries * head_dim**-0.5, memory.keys)
+    scores = products.einsum(
+        "krmd,krsd->krms", queries.astype(jnp.float32) * head_dim**-0.5, memory.keys
+    )
     by_token = scores.reshape(scores.shape[0], rows, tokens, -1, size)
     scores = jnp.where(visible[None, :, :, None], by_token, MASKED).reshape(scores.shape)
     maximum = jax.lax.stop_gradient(scores.max(-1))
@@ -77,3 +79,11 @@ def merge(parts: Sequence[Partial]) -> jax.Array:
     weighted = [part.weighted * x[..., None] for part, x in zip(parts, scales, strict=True)]
     total = [part.total * x for part, x in zip(parts, scales, strict=True)]
     return jnp.asarray(sum(weighted)) / jnp.asarray(sum(total))[..., None]
+
+
+def write(memory: Memory, new: Memory, index: jax.Array) -> Memory:
+    """Write the entries `new` (K, R, T, hd) into a row memory from slot `index` () on."""
+    update = jax.lax.dynamic_update_slice_in_dim
+    keys = update(memory.keys, new.keys.astype(memory.keys.dtype), index, axis=2)
+    values = update(memory.values, new.values.astype(memory.values.dtype), index, axis=2)
+    return Memory(keys, values)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 Array: TypeAlias = np.ndarray | jax.Array
@@ -25,6 +26,30 @@ class TokenBatch(NamedTuple):
     question_length: Array  # (R,) int32
     completion: Array  # (R, N) int32, right-padded
     completion_length: Array  # (R,) int32
+
+
+class Rows(NamedTuple):
+    """Tokens (R, T) int32 to run behind a prefix, and what sees what: causal within a segment.
+
+    `segments`: PADDING is seen by nothing; TRUNK is seen by every later token; tokens of any other
+    segment see the trunk and their own segment, so that several completions share one question.
+    """
+
+    tokens: Array
+    positions: Array  # (R, T) int32, counted from the end of the prefix
+    segments: Array  # (R, T) int32
+
+
+PADDING = -1
+TRUNK = 0
+
+
+def plain_rows(tokens: jax.Array, lengths: jax.Array) -> Rows:
+    """Return rows that hold one sequence each, of `lengths` (R,), flush right in `tokens`."""
+    start = tokens.shape[1] - lengths[:, None]
+    index = jnp.arange(tokens.shape[1])[None]
+    segments = jnp.where(index >= start, TRUNK, PADDING)
+    return Rows(tokens, jnp.maximum(index - start, 0), segments)
 
 
 @dataclasses.dataclass(frozen=True)

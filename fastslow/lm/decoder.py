@@ -15,19 +15,38 @@ from typing import Any, NamedTuple, TypeAlias
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import ad_checkpoint
 
 from fastslow import types
 from fastslow.lm import attention, batch, config, products
 
 Variables: TypeAlias = Mapping[str, Any]  # {"params": ..., "lora": ... (optional)}
+Rotation: TypeAlias = tuple[jax.Array, jax.Array]  # cosine and sine, each (R, T, 1, hd / 2)
 
 
-class Layout(NamedTuple):
+class Places(NamedTuple):
     """Where the tokens of a forward pass stand: the same for every layer."""
 
-    rotation: tuple[jax.Array, jax.Array]  # cosine, sine, each (R, T, 1, hd / 2)
-    visible: jax.Array  # (R or 1, T, T) bool: which of the pass's own tokens each one sees
+    rotation: Rotation
+    visible: jax.Array  # (R, T, T) bool: which of the pass's own tokens each one sees
     prefix_length: jax.Array  # () int32: how much of the prefix memory is real
+
+
+class Past(NamedTuple):
+    """What one layer remembers while a completion is decoded token by token."""
+
+    prefix: attention.Memory  # (K, P, hd)
+    question: attention.Memory  # (K, R, T, hd)
+    recent: attention.Memory  # float32 (K, R, N, hd): the completion, written in place
+
+
+class Now(NamedTuple):
+    """Where a decoding step stands: the same for every layer."""
+
+    rotation: Rotation  # of the new token, T = 1
+    prefix_length: jax.Array  # () int32
+    question_visible: jax.Array  # (R, 1, T) bool
+    slot: jax.Array  # () int32: the place of the new token in `Past.recent`
 
 
 class Linear(nn.Module):
@@ -81,19 +100,29 @@ class Block(nn.Module):
         self.down = Linear(c.width)
 
     def __call__(
-        self, x: jax.Array, prefix: attention.Memory | None, layout: Layout
+        self, x: jax.Array, prefix: attention.Memory | None, places: Places
     ) -> tuple[jax.Array, attention.Memory]:
         """Return the new residual stream (R, T, D) and the tokens' memory (K, R, T, hd)."""
-        queries, memory = self.project(x, layout.rotation)
-        parts = [attention.attend_rows(queries, memory, layout.visible)]
+        queries, memory = self.project(x, places.rotation)
+        parts = [attention.attend_rows(queries, memory, places.visible)]
         if prefix is not None:
-            parts.append(attention.attend_shared(queries, prefix, layout.prefix_length))
+            parts.append(attention.attend_shared(queries, prefix, places.prefix_length))
         return self.finish(x, attention.merge(parts)), memory
 
-    def project(
-        self, x: jax.Array, rotation: tuple[jax.Array, jax.Array]
-    ) -> tuple[jax.Array, attention.Memory]:
-        """Return queries, float32 (K, R, T * group, hd), and memory, in the kernels' dtype."""
+    def step(self, x: jax.Array, past: Past, now: Now) -> tuple[jax.Array, attention.Memory]:
+        """Decode one token per row: return the residual stream (R, 1, D) and `past.recent`."""
+        queries, new = self.project(x, now.rotation)
+        recent = attention.write(past.recent, new, now.slot)
+        written = jnp.arange(recent.keys.shape[2]) <= now.slot
+        parts = [
+            attention.attend_shared(queries, past.prefix, now.prefix_length),
+            attention.attend_rows(queries, past.question, now.question_visible),
+            attention.attend_rows(queries, recent, written[None, None]),
+        ]
+        return self.finish(x, attention.merge(parts)), recent
+
+    def project(self, x: jax.Array, rotation: Rotation) -> tuple[jax.Array, attention.Memory]:
+        """Return queries (K, R, T * group, hd) and memory, in the kernels' dtype."""
         c = self.config
         hidden = self.attn_norm(x)
         q, k, v = (
@@ -103,20 +132,30 @@ class Block(nn.Module):
         if c.qk_norm:
             q, k = self.q_norm(q), self.k_norm(k)
         q, k, v = (
-            attention.split_heads(heads, c.kv_heads)
+            kept(attention.split_heads(heads, c.kv_heads).astype(self.dtype))
             for heads in (rotate(q, rotation), rotate(k, rotation), v)
         )
-        dtype: jnp.dtype = self.get_variable("params", "k")["kernel"].dtype
-        return q, attention.Memory(k.astype(dtype), v.astype(dtype))
+        return q, attention.Memory(k, v)
 
     def finish(self, x: jax.Array, attended: jax.Array) -> jax.Array:
         """Add what attention (K, R, T * group, hd) and the FFN give to the residual stream."""
-        x = x + self.o(attention.join_heads(attended, x.shape[1]))
+        x = kept(x + self.o(attention.join_heads(attended, x.shape[1])))
         hidden = self.ffn_norm(x)
-        return x + self.down(nn.silu(self.gate(hidden)) * self.up(hidden))
+        gate, up = (kept(layer(hidden).astype(self.dtype)) for layer in (self.gate, self.up))
+        return x + self.down(nn.silu(gate.astype(jnp.float32)) * up)
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        """The dtype of the kernels, and with it of everything that enters a product."""
+        return jnp.dtype(self.variables["params"]["k"]["kernel"].dtype)
 
 
-def rotate(x: jax.Array, rotation: tuple[jax.Array, jax.Array]) -> jax.Array:
+def kept(x: jax.Array) -> jax.Array:
+    """Mark what the backward pass should rather keep than recompute."""
+    return ad_checkpoint.checkpoint_name(x, "kept")
+
+
+def rotate(x: jax.Array, rotation: Rotation) -> jax.Array:
     """Apply RoPE to (R, T, heads, hd), pairs half-split: dimension i goes with i + hd / 2."""
     cosine, sine = rotation
     first, second = jnp.split(x, 2, axis=-1)
@@ -125,18 +164,25 @@ def rotate(x: jax.Array, rotation: tuple[jax.Array, jax.Array]) -> jax.Array:
     )
 
 
+def rematerialised(everything: bool) -> type[Block]:
+    """Return a block that recomputes in the backward pass what is cheap, or all but its input."""
+    policies = jax.checkpoint_policies
+    policy = policies.nothing_saveable if everything else policies.save_only_these_names("kept")
+    return nn.remat(Block, prevent_cse=False, policy=policy)
+
+
 class Decoder(nn.Module):
     """Embedding, stacked blocks, final norm and head."""
 
     config: config.DecoderConfig
-    remat: bool = False  # recompute each layer in the backward pass instead of keeping it
+    remat: bool = False  # keep only the input of each layer for the backward pass
 
     def setup(self) -> None:
         """Declare the layers under the names of the parameter tree."""
         c = self.config
         self.embed = nn.Embed(c.vocab_size, c.width)
         self.blocks = nn.scan(
-            nn.remat(Block, prevent_cse=False) if self.remat else Block,
+            rematerialised(self.remat),
             variable_axes={"params": 0, "lora": 0},
             split_rngs={"params": True},
             in_axes=(0, nn.broadcast),
@@ -147,11 +193,11 @@ class Decoder(nn.Module):
             self.head = Linear(c.vocab_size)
 
     def __call__(
-        self, tokens: jax.Array, prefix: attention.Memory | None, layout: Layout
+        self, tokens: jax.Array, prefix: attention.Memory | None, places: Places
     ) -> tuple[jax.Array, attention.Memory]:
         """Return residual stream (R, T, D) and memory (L, K, R, T, hd) of `tokens` (R, T)."""
         x = self.embed(tokens).astype(jnp.float32)
-        x, memory = self.blocks(x, prefix, layout)
+        x, memory = self.blocks(x, prefix, places)
         return x, memory
 
     def logits(self, x: jax.Array) -> jax.Array:
@@ -163,25 +209,30 @@ class Decoder(nn.Module):
 
     def forward(self, tokens: jax.Array) -> jax.Array:
         """Return float32 logits (R, T, V) after every one of `tokens` (R, T), no prefix."""
-        positions = jnp.arange(tokens.shape[1])[None]
-        x, _ = self(tokens, None, layout(self.config, positions, causal(positions), jnp.int32(0)))
+        rows = batch.plain_rows(tokens, jnp.full(tokens.shape[:1], tokens.shape[1]))
+        x, _ = self(tokens, None, places(self.config, rows, 0))
         return self.logits(x)
 
 
-def layout(
-    decoder: config.DecoderConfig, positions: jax.Array, visible: jax.Array, length: jax.Array
-) -> Layout:
-    """Build the layout of tokens at `positions` (R or 1, T) behind a prefix of `length` tokens."""
+def places(
+    decoder: config.DecoderConfig, rows: batch.Rows, prefix_length: jax.Array | int
+) -> Places:
+    """Build what every layer must know of `rows` that stand behind `prefix_length` tokens."""
+    segments = jnp.asarray(rows.segments)
+    seen, seer = segments[:, None, :], segments[:, :, None]
+    visible = jnp.tri(segments.shape[1], dtype=bool) & (
+        (seen == batch.TRUNK) | ((seen == seer) & (seen != batch.PADDING))
+    )
+    positions = jnp.asarray(rows.positions) + prefix_length
+    return Places(rotation(decoder, positions), visible, jnp.asarray(prefix_length))
+
+
+def rotation(decoder: config.DecoderConfig, positions: jax.Array) -> Rotation:
+    """Return cosine and sine for RoPE at `positions` (R, T), each float32 (R, T, 1, hd / 2)."""
     frequencies = config.inverse_frequencies(decoder.rope, decoder.head_dim)
     angles = positions[..., None, None].astype(jnp.float32) * frequencies
     scale = config.attention_scale(decoder.rope)
-    return Layout((scale * jnp.cos(angles), scale * jnp.sin(angles)), visible, length)
-
-
-def causal(positions: jax.Array) -> jax.Array:
-    """Return which tokens see which, (R, T, T), when token i may see j <= i."""
-    size = positions.shape[-1]
-    return jnp.broadcast_to(jnp.tri(size, dtype=bool), (positions.shape[0], size, size))
+    return scale * jnp.cos(angles), scale * jnp.sin(angles)
 
 
 def init(decoder: config.DecoderConfig, seed: int, dtype: jnp.dtype) -> types.PyTree:
@@ -194,18 +245,18 @@ def init(decoder: config.DecoderConfig, seed: int, dtype: jnp.dtype) -> types.Py
     )
 
 
-def apply(decoder: Decoder, variables: Variables, *args: Any, **kwargs: Any) -> Any:
-    """Run a method of the decoder on immutable variables (typed loosely, as Flax's own is)."""
-    return decoder.apply(variables, *args, **kwargs)
+def apply(module: nn.Module, variables: Variables, *args: Any, **kwargs: Any) -> Any:
+    """Run a method of a module on immutable variables (typed loosely, as Flax's own is)."""
+    return module.apply(variables, *args, **kwargs)
 
 
 def encode_prefix(
     decoder: config.DecoderConfig, variables: Variables, prefix: jax.Array, *, remat: bool = False
 ) -> attention.Memory:
     """Return the memory (L, K, P, hd) of one token sequence (P,), computed once for all rows."""
-    positions = jnp.arange(prefix.shape[0])[None]
-    places = layout(decoder, positions, causal(positions), jnp.int32(0))
-    _, memory = apply(Decoder(decoder, remat), variables, prefix[None], None, places)
+    rows = batch.plain_rows(prefix[None], jnp.asarray(prefix.shape))
+    module = Decoder(decoder, remat)
+    _, memory = apply(module, variables, rows.tokens, None, places(decoder, rows, 0))
     return attention.Memory(memory.keys[:, :, 0], memory.values[:, :, 0])
 
 
@@ -214,20 +265,17 @@ def encode_rows(
     variables: Variables,
     prefix: attention.Memory,
     prefix_length: jax.Array,
-    tokens: jax.Array,
-    padding: jax.Array,
+    rows: batch.Rows,
     *,
     remat: bool = False,
 ) -> tuple[jax.Array, attention.Memory]:
-    """Run rows of tokens (R, T), each with `padding` (R,) on its left, behind a shared prefix.
+    """Run rows of tokens (R, T) behind a shared prefix.
 
     Returns the residual stream (R, T, D) and the memory (L, K, R, T, hd).
     """
-    index = jnp.arange(tokens.shape[1])[None]
-    positions = prefix_length + jnp.maximum(index - padding[:, None], 0)
-    visible = causal(positions) & (index >= padding[:, None])[:, None, :]
-    places = layout(decoder, positions, visible, prefix_length)
-    x, memory = apply(Decoder(decoder, remat), variables, tokens, prefix, places)
+    module = Decoder(decoder, remat)
+    tokens = jnp.asarray(rows.tokens)
+    x, memory = apply(module, variables, tokens, prefix, places(decoder, rows, prefix_length))
     return x, memory
 
 
@@ -251,8 +299,7 @@ def completion_logits(
     width, size = rows.question.shape[1], rows.completion.shape[1]
     prefix = encode_prefix(decoder, variables, jnp.asarray(rows.prefix), remat=remat)
     tokens = jnp.concatenate([rows.question, rows.completion[:, : size - 1]], axis=1)
-    padding = jnp.asarray(width - rows.question_length)
-    x, _ = encode_rows(
-        decoder, variables, prefix, jnp.asarray(rows.prefix_length), tokens, padding, remat=remat
-    )
+    read = batch.plain_rows(tokens, jnp.asarray(rows.question_length) + size - 1)
+    length = jnp.asarray(rows.prefix_length)
+    x, _ = encode_rows(decoder, variables, prefix, length, read, remat=remat)
     return logits(decoder, variables, x[:, width - 1 :])
