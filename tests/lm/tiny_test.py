@@ -38,4 +38,4 @@ def test_it_says_a_few_letters_and_digits_and_then_ends():
     assert first.max() < 0.5
     assert first[:, model.chat.end_of_turn].max() < 0.1
     assert second[:, model.chat.end_of_turn].mean() > 0.04
-    assert len(set(first.argmax(axis=1))) > 2  # greedy answers depend on the question
+    assert len(set(first.argmax(axis=1))) > 1  # greedy answers depend on the question
