@@ -37,7 +37,9 @@ def exact_match(prediction: str, example: types.Example) -> types.Score:
 def accepted_answers(example: types.Example) -> tuple[str, ...]:
     """Return every answer that counts as right, the target first."""
     further = example.metadata.get(ACCEPTED, "").split("\n")
-    return tuple(dict.fromkeys([example.target.strip(), *(line.strip() for line in further if line)]))
+    return tuple(
+        dict.fromkeys([example.target.strip(), *(line.strip() for line in further if line)])
+    )
 
 
 def _fault(answer: str, wanted: Iterable[str]) -> str:

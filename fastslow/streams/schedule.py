@@ -107,7 +107,6 @@ def scheduled(
         for name, parameter in inspect.signature(sequence).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY
     }
-
     merged = [*own.values(), *(p for name, p in shared.items() if name not in own)]
     signature = inspect.Signature([p.replace(kind=p.KEYWORD_ONLY) for p in merged])
 

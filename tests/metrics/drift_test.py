@@ -46,6 +46,13 @@ def test_equal_models_have_not_drifted():
     np.testing.assert_array_equal(drift.kl(logits, logits), np.zeros(5))
 
 
+def test_rounding_does_not_make_a_divergence_negative():
+    rng = np.random.default_rng(3)
+    logits = rng.normal(size=(500, 50))
+    nearby = logits + 1e-9 * rng.normal(size=(500, 50))
+    assert (drift.kl(logits, nearby) >= 0).all()
+
+
 @pytest.mark.filterwarnings("error")
 def test_impossible_tokens():
     certain, open_ = np.array([0.0, -np.inf]), np.array([0.0, 0.0])

@@ -38,10 +38,10 @@ def test_a_folder_with_the_files_is_one_task(tmp_path):
 
 
 def test_subfolders_are_tasks_in_alphabetical_order(tmp_path):
-    for name in ("second", "first"):
+    for name in "dbfaec":
         write(tmp_path / name, GOOD)
     (tmp_path / "notes").mkdir()
-    assert list(read(tmp_path)) == ["first", "second"]
+    assert list(read(tmp_path)) == list("abcdef")
 
 
 def test_all_fields(tmp_path):

@@ -19,6 +19,12 @@ def test_make_splits_prompts_and_scores():
     assert task.scorer(task.test[0].target, task.test[0]).value == 1.0
 
 
+def test_the_split_follows_its_seed():
+    items = tasks.examples((f"{n} + 1 =", str(n + 1)) for n in range(30))
+    made = [tasks.make("add", items, "", validation=4, test=6, split_seed=n) for n in (0, 0, 1)]
+    assert made[0].test == made[1].test != made[2].test
+
+
 def test_make_says_when_there_is_too_little():
     with pytest.raises(errors.StreamError, match="too few"):
         tasks.make("add", tasks.examples([("1", "2")]), "")
