@@ -37,7 +37,7 @@ def render(run: run_files.RunFiles, pictures: Sequence[tuple[figures.Picture, by
     matrix, problem = overview.accuracy(run.rows)
     heads = headlines.headlines(matrix, run.rows) if matrix else ()
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("fastslow.report"), autoescape=True, trim_blocks=True
+        loader=jinja2.PackageLoader("fastslow.report", ""), autoescape=True, trim_blocks=True
     )
     page: str = environment.get_template("report.html").render(
         run=run,
