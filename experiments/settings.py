@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ml_collections
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 
 from fastslow import config, registry, session
@@ -99,4 +99,5 @@ def run_main(main: Callable[[Sequence[str]], None]) -> None:
             return 130
         return 0
 
+    logging.set_verbosity(logging.WARNING)  # JAX says at INFO which accelerators it did not find
     app.run(guarded)

@@ -22,7 +22,7 @@ from fastslow import (
 )
 from fastslow import run as loop
 from fastslow.learners import language
-from fastslow.lm import engine, loading, source
+from fastslow.lm import loading, source
 from fastslow.report import progress, records, report
 from fastslow.streams import errors
 

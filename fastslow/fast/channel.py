@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -114,6 +115,13 @@ class GepaChannel:
         )
         return self._conclude(fast, lesson, policy.version, data, evaluate.cost, result)
 
+    def export(self, state: population.FastState, directory: pathlib.Path) -> None:
+        """Write the prompts of every task to `directory`/TASK/, see `population.write_population`."""
+        for name in self.tasks:
+            known = state.populations.get(self._key(name))
+            if known:
+                population.write_population(directory / name, known)
+
     def save(self, state: population.FastState) -> types.Saved:
         """Return the state as JSON."""
         return types.Saved(arrays={}, text=population.to_json(state))
@@ -209,15 +217,21 @@ def split(
     """Divide a lesson into anchors and pool, so that no prompt shows what it is judged on.
 
     Anchors are drawn among the examples that no prompt of `start` shows (an inherited prompt may
-    demonstrate an example that comes again), at most half of them. Repeated inputs count once.
+    demonstrate an example that comes again), at most half of them. Repeated inputs count once. The
+    pool is the rest, without examples that contain an anchor or a validation example.
     """
     distinct = list({validity.normal(e.input): e for e in reversed(examples)}.values())[::-1]
     known = [e.input for p in start for e in validity.shown(p, [*distinct, *validation])]
     unshown = [example for example in distinct if example.input not in known]
     anchors = rng.sample(unshown, min(anchor_size, len(unshown) // 2))
-    pool = [example for example in distinct if example not in anchors]
     held_out = [example for example in validation if example.input not in known]
-    return gepa_round.Data(anchors, pool, [*anchors, *held_out])
+    protected = [*anchors, *held_out]
+    pool = [
+        example
+        for example in distinct
+        if not validity.shown(types.Prompt(demos=(contracts.demo(example),)), protected)
+    ]
+    return gepa_round.Data(anchors, pool, protected)
 
 
 def _verdict(

@@ -33,6 +33,10 @@ class FastChannel(types.Channel, Protocol):
         """Return the prompt to answer with."""
         ...
 
+    def export(self, state: Any, directory: pathlib.Path) -> None:
+        """Write the learned prompts as files."""
+        ...
+
 
 class SlowChannel(types.Channel, Protocol):
     """A channel whose state is weights."""
@@ -158,7 +162,7 @@ def build(
         fast=fast,
         predict=functools.partial(predict, parts),
         drift=functools.partial(drift, parts),
-        export=functools.partial(export, parts, tasks),
+        export=lambda state, directory: fast.export(state.fast, directory),
     )
 
 
@@ -207,13 +211,3 @@ def drift(parts: Language, state: types.ModelState, task: types.Task) -> learner
         cost += spent
     return report, cost
 
-
-def export(
-    parts: Language,
-    tasks: Mapping[str, types.Task],
-    state: types.ModelState,
-    directory: pathlib.Path,
-) -> None:
-    """Write every task's population as Markdown files, best first."""
-    for name in tasks:
-        prompts.write_all(directory / name, parts.fast.prompts(state.fast, name))

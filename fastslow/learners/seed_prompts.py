@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 from collections.abc import Mapping
 
 from fastslow import null_channel, types
@@ -21,3 +22,6 @@ class SeedPrompts(null_channel.NullChannel):
     def best(self, state: types.Json, task_name: str) -> types.Prompt:
         """Return the task's seed prompt."""
         return self.tasks[task_name].seed_prompt
+
+    def export(self, state: types.Json, directory: pathlib.Path) -> None:
+        """Write nothing: seed prompts belong to the stream."""
