@@ -15,11 +15,11 @@ from fastslow.fast.proposers import contracts
 
 _DEFAULT_PROPOSERS: Mapping[str, Mapping[str, Any]] = {
     "demonstrations": {"weight": 4.0},
-    "edit": {"weight": 4.0},
-    "crossover": {"weight": 1.0},
-    "feedback": {"weight": 1.0},
-    "reflexion": {"weight": 0.5},
-    "shorten": {"weight": 0.5},
+    "edit": {"weight": 2.0},
+    "crossover": {"weight": 0.5},
+    "feedback": {"weight": 0.5},
+    "reflexion": {"weight": 0.25},
+    "shorten": {"weight": 0.25},
 }
 
 
@@ -32,8 +32,8 @@ class Settings:
     """
 
     population_size: int = 4
-    anchor_size: int = 24  # at most; never more than half of the lesson's examples
-    minibatch_size: int = 8
+    anchor_size: int = 16  # at most; never more than half of the lesson's examples
+    minibatch_size: int = 4
     proposals_per_step: int = 8
     promotions_per_step: int = 2
     max_demos: int = 4
@@ -116,7 +116,7 @@ class GepaChannel:
         return self._conclude(fast, lesson, policy.version, data, evaluate.cost, result)
 
     def export(self, state: population.FastState, directory: pathlib.Path) -> None:
-        """Write the prompts of every task to `directory`/TASK/, see `population.write_population`."""
+        """Write every task's population to `directory`/TASK/ with `write_population`."""
         for name in self.tasks:
             known = state.populations.get(self._key(name))
             if known:

@@ -130,6 +130,15 @@ def test_split_keeps_anchors_away_from_the_pool_and_from_prompts():
     assert set(inputs[2]) == {*inputs[0], *(e.input for e in validation[:4])}
 
 
+def test_split_leaves_out_examples_that_contain_a_held_out_one():
+    validation = (types.Example("v", "a fine film", "good"),)
+    within = types.Example("w", "Not a fine film.", "bad")
+    others = toy.examples(4, 0)
+    data = channel.split((within, *others), validation, [toy.SEED], 2, random.Random(0))
+    assert within not in data.pool
+    assert {*(e.id for e in data.pool), *(e.id for e in data.anchors)} >= {e.id for e in others}
+
+
 @pytest.mark.parametrize(
     ("child", "outcome", "reason"),
     [

@@ -33,6 +33,12 @@ def test_a_prompt_within_the_limits_is_fine():
     assert validity.objection(good, LIMITS, [HELD_OUT]) is None
 
 
+def test_an_input_is_shown_only_as_whole_words():
+    sum_ = types.Example("s", "11 + 22", "33")
+    assert not validity.shown(prompt(lessons=("11 + 223 is 234", "311 + 22 is 333")), [sum_])
+    assert validity.shown(prompt(lessons=("(11 + 22)",)), [sum_]) == [sum_]
+
+
 def test_short_inputs_are_looked_for_among_demonstrations_only():
     short = types.Example("s", "an", "yes")
     assert not validity.shown(prompt(instruction="Answer with an A."), [short])
