@@ -16,7 +16,9 @@ answer is followed by a blank line, every input by a line break, so that a promp
     question
 
 (with a final line break). Its prefix is the text before the question, encoded on its own, and an
-answer ends at the first token that starts with a line break.
+answer is one line: it ends at the first token that starts with a line break.
+
+As in transformers and llama.cpp, a special token that is spelled out in a message is that token.
 """
 
 from __future__ import annotations
@@ -155,8 +157,8 @@ def _end_of_turn(
 ) -> int:
     """Return the special token that the template puts after an answer, else a stop token."""
     turns = (types.Message("user", "?"), types.Message("assistant", _TEXT))
-    text = render(turns, False)
-    if match := specials.search(text, text.rfind(_TEXT) % (len(text) + 1)):
+    _, answer, after = render(turns, False).rpartition(_TEXT)
+    if answer and (match := specials.search(after)):
         return _encode(tokenizer, match.group())[0]
     if not spec.stop_tokens:
         raise ValueError("neither the chat template nor the file names a token that ends a turn")
