@@ -46,7 +46,7 @@ def render(run: run_files.RunFiles, pictures: Sequence[tuple[figures.Picture, by
         events=sum(row["event"] is not None for row in run.rows),
         setup=setup(run.config),
         headlines=heads,
-        tables=[t for t in tables(run.rows) if t.rows],
+        tables=[*table.summary(run.rows), table.lessons(run.rows)],
         pictures=[_embedded(picture, png) for picture, png in pictures],
         prompts=prompt_versions(run.prompts, run.rows),
         mistakes=run.mistakes,
@@ -59,14 +59,6 @@ def _embedded(picture: figures.Picture, png: bytes) -> tuple[figures.Picture, st
     """Return a picture, its data, and the width in pixels at which its text has its true size."""
     width = round(picture.figure.get_figwidth() * _PIXELS_PER_INCH)
     return picture, base64.b64encode(png).decode("ascii"), width
-
-
-def tables(rows: Sequence[records.Row]) -> list[table.Table]:
-    """Return every table of a run; those of an unfinished run may be empty."""
-    matrix, _ = overview.accuracy(rows)
-    scored = [table.results(matrix, rows), table.metrics(matrix)] if matrix else []
-    others = (table.quadrants, table.drift, table.costs, table.lessons)
-    return [*scored, *(make(rows) for make in others)]
 
 
 def setup(config: types.Json) -> str:

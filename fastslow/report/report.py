@@ -32,11 +32,12 @@ def write(directory: files.PathLike) -> pathlib.Path:
 
 
 def show(directory: files.PathLike) -> None:
-    """Print the tables of a run to standard output."""
+    """Print the tables of scores, drift and cost, and where the report is."""
     rows = records.read(directory)
     console = rich.console.Console(file=sys.stdout)
-    table.show(html.tables(rows), console)
-    console.print(f"Report: {pathlib.Path(directory) / 'report.html'}", style="bold", markup=False)
+    table.show(table.summary(rows), console)
+    page = pathlib.Path(directory) / "report.html"
+    console.print(f"Report: {page}", highlight=False, markup=False)
 
 
 def draw(rows: list[records.Row]) -> list[figures.Picture]:
@@ -59,7 +60,8 @@ def draw(rows: list[records.Row]) -> list[figures.Picture]:
 def markdown(run: run_files.RunFiles) -> str:
     """Return the tables as a Markdown document."""
     state = "" if run.done else " (unfinished)"
-    body = [table.to_markdown(shown) for shown in html.tables(run.rows) if shown.rows]
+    shown = [*table.summary(run.rows), table.lessons(run.rows)]
+    body = map(table.to_markdown, shown)
     return "\n".join([f"# {table.escape(run.name)}{state}\n", *body])
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+import rich.box
 import rich.console
 import rich.table
 import rich.text
 
 from fastslow import types
 from fastslow.metrics import matrix as matrices
-from fastslow.metrics import summary
+from fastslow.metrics import summary as summaries
 from fastslow.report import overview, records, wording
 
 DIRECTION_NAMES = {
@@ -29,13 +30,23 @@ _METRIC_NAMES = {
 
 
 class Table(NamedTuple):
-    """Text cells; `texts` says how many leading columns are words (the others are figures)."""
+    """Text cells; `texts` says how many leading columns are words (the others are figures).
+
+    A line break in the header is where to break it so that the table fits a terminal.
+    """
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     footer: tuple[str, ...] = ()  # a closing row of averages or totals
     texts: int = 1
+
+
+def summary(rows: Sequence[records.Row]) -> list[Table]:
+    """Return the tables of scores, drift and cost; those with nothing to show are left out."""
+    matrix, _ = overview.accuracy(rows)
+    scored = [results(matrix, rows), metrics(matrix)] if matrix else []
+    return [*scored, *(t for t in (quadrants(rows), drift(rows), costs(rows)) if t.rows)]
 
 
 def results(matrix: matrices.AccuracyMatrix, rows: Sequence[records.Row]) -> Table:
@@ -48,7 +59,7 @@ def results(matrix: matrices.AccuracyMatrix, rows: Sequence[records.Row]) -> Tab
 
 def metrics(matrix: matrices.AccuracyMatrix) -> Table:
     """Return the averages over tasks that the field reports, with how to read them."""
-    values = summary.summarise(matrix)
+    values = summaries.summarise(matrix)
     body = tuple(
         (
             title,
@@ -65,7 +76,7 @@ def metrics(matrix: matrices.AccuracyMatrix) -> Table:
 def drift(rows: Sequence[records.Row]) -> Table:
     """Return per task the exact divergence from the base model, in both directions."""
     kinds = [(c, d) for c in overview.CONDITIONS for d in overview.DIRECTIONS]
-    header = ("Task", *(f"{DIRECTION_NAMES[d]} {CONDITION_NAMES[c]}" for c, d in kinds))
+    header = ("Task", *(f"{DIRECTION_NAMES[d]}\n{CONDITION_NAMES[c]}" for c, d in kinds))
     body = tuple(
         (task, *(wording.divergence(report.get(c, {}).get(d)) for c, d in kinds))
         for task, report in overview.last_drift(rows).items()
@@ -77,11 +88,11 @@ def costs(rows: Sequence[records.Row]) -> Table:
     """Return what each channel and the evaluations used, and the total."""
     header = (
         "Channel",
-        "Prompt tokens",
-        "Completion tokens",
-        "Trained tokens",
-        "Scored answers",
-        "Reflections",
+        "Tokens\nread",
+        "Tokens\nwritten",
+        "Tokens\ntrained",
+        "Answers\nscored",
+        "Reflection\ncalls",
         "FLOP",
         "Time",
     )
@@ -129,10 +140,16 @@ def corner_average(by_task: Mapping[str, Mapping[str, float]]) -> str:
 
 def to_rich(table: Table) -> rich.table.Table:
     """Return the table for a terminal."""
-    shown = rich.table.Table(title=table.title, title_justify="left", show_footer=False)
+    shown = rich.table.Table(
+        title=rich.text.Text(table.title, style="bold"),
+        title_justify="left",
+        box=rich.box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        show_edge=False,
+    )
     for number, name in enumerate(table.header):
-        figure = number >= table.texts
-        shown.add_column(rich.text.Text(name), justify="right" if figure else "left")
+        side: Literal["left", "right"] = "left" if number < table.texts else "right"
+        shown.add_column(rich.text.Text(name), justify=side, overflow="fold")
     for row in table.rows:
         shown.add_row(*map(rich.text.Text, row))
     if table.footer:
@@ -179,7 +196,6 @@ def _outcome(row: records.Row, channel: str) -> str:
 
 
 def show(tables: Sequence[Table], console: rich.console.Console) -> None:
-    """Print the tables that have rows."""
+    """Print the tables."""
     for table in tables:
-        if table.rows:
-            console.print(to_rich(table))
+        console.print(to_rich(table))

@@ -8,7 +8,7 @@ import pytest
 
 from fastslow import files
 from fastslow.metrics import matrix as matrices
-from fastslow.report import html, records, report, table
+from fastslow.report import records, report, table
 from tests.report import synthetic
 
 _VOID = {"meta", "img"}
@@ -70,7 +70,8 @@ def page(finished):
 
 
 def test_every_table_is_on_the_page_cell_by_cell(finished, page):
-    for shown in html.tables(records.read(finished)):
+    rows = records.read(finished)
+    for shown in (*table.summary(rows), table.lessons(rows)):
         wanted = [shown.header, *shown.rows, *([shown.footer] if shown.footer else [])]
         assert [list(row) for row in wanted] in page.tables
 

@@ -53,7 +53,7 @@ def test_the_metrics_are_those_of_the_matrix_with_their_sign(matrix):
 
 def test_drift_names_direction_and_condition(rows):
     shown = table.drift(rows)
-    assert shown.header[1] == "KL(trained ‖ base) with prompt"
+    assert shown.header[1] == "KL(trained ‖ base)\nwith prompt"
     assert shown.rows[0] == ("tomi", "0.08", "0.1", "0.22", "–")
 
 
@@ -82,13 +82,21 @@ def test_quadrants_have_a_row_per_task_and_none_before_the_end(rows):
 
 
 def test_the_terminal_shows_the_same_cells_as_markdown(rows, matrix):
-    for shown in (table.results(matrix, rows), table.costs(rows), table.quadrants(rows)):
+    for shown in table.summary(rows):
         terminal, markdown = _on_terminal(shown), table.to_markdown(shown)
         for row in (shown.header[:1], *shown.rows, shown.footer):
             for cell in row:
                 assert cell in terminal
                 assert re.sub(r"([\\|<>*_`$\[\]])", r"\\\1", cell) in markdown
         assert "nan" not in (terminal + markdown).lower()
+
+
+def test_an_ordinary_terminal_shows_costs_without_breaking_a_word(rows):
+    printed = _on_terminal(table.costs(rows), width=80)
+    words = " ".join(table.costs(rows).header).split()
+    assert set(words) <= set(printed.split())
+    assert "1 min 22 s" in printed
+    assert "…" not in printed
 
 
 def test_a_markdown_cell_stays_in_its_cell():
