@@ -86,11 +86,14 @@ class BatchBuckets:
     rows: Buckets = Buckets(4)
 
 
+BUCKETS = BatchBuckets()
+
+
 def pack(
     prefix: Tokens,
     questions: Sequence[Tokens],
     completions: Sequence[Tokens],
-    buckets: BatchBuckets,
+    buckets: BatchBuckets = BUCKETS,
 ) -> TokenBatch:
     """Pad one prefix and its rows to bucket shapes; ValueError if a question is empty.
 

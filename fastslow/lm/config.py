@@ -89,6 +89,13 @@ class DecoderConfig:
         """Query heads per key-value head."""
         return self.heads // self.kv_heads
 
+    @property
+    def multiplied_parameters(self) -> int:
+        """Weights that multiply every token: all matrices with the head, without the look-up."""
+        attention = 2 * self.width * self.head_dim * (self.heads + self.kv_heads)
+        ffn = 3 * self.width * self.ffn_width
+        return self.layers * (attention + ffn) + self.vocab_size * self.width
+
 
 def inverse_frequencies(rope: Rope, head_dim: int) -> np.ndarray:
     """Return the rotation in radians per position of each pair, float32 (head_dim / 2,)."""

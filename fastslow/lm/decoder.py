@@ -196,9 +196,12 @@ class Decoder(nn.Module):
         self, tokens: jax.Array, prefix: attention.Memory | None, places: Places
     ) -> tuple[jax.Array, attention.Memory]:
         """Return residual stream (R, T, D) and memory (L, K, R, T, hd) of `tokens` (R, T)."""
-        x = self.embed(tokens).astype(jnp.float32)
-        x, memory = self.blocks(x, prefix, places)
+        x, memory = self.blocks(self.embedded(tokens), prefix, places)
         return x, memory
+
+    def embedded(self, tokens: jax.Array) -> jax.Array:
+        """Return the residual stream (R, T, D) before the first block."""
+        return self.embed(tokens).astype(jnp.float32)
 
     def logits(self, x: jax.Array) -> jax.Array:
         """Map the residual stream (R, T, D) to float32 logits (R, T, V)."""

@@ -1,0 +1,64 @@
+"""Which requests run together: grouped by prefix, sorted by length, cut to bounded size."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from fastslow.lm import batch
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How requests become batches."""
+
+    max_rows: int = 64
+    max_tokens_at_once: int = 8192  # of padded rows together: bounds memory
+    buckets: batch.BatchBuckets = batch.BUCKETS
+
+
+class Group(NamedTuple):
+    """All requests with one prefix, as chunks of their indices."""
+
+    prefix: tuple[int, ...]
+    chunks: list[list[int]]
+
+
+def plan(
+    prefixes: Sequence[tuple[int, ...]],
+    questions: Sequence[tuple[int, ...]],
+    lengths: Sequence[int],
+    settings: Settings,
+) -> list[Group]:
+    """Return groups in order of first appearance, every index once.
+
+    `lengths` are the tokens of each row; chunks go from long rows to short ones, and equal
+    questions stand next to each other.
+    """
+    members: dict[tuple[int, ...], list[int]] = collections.defaultdict(list)
+    for index, prefix in enumerate(prefixes):
+        members[prefix].append(index)
+    return [
+        Group(
+            prefix,
+            _cut(
+                sorted(indices, key=lambda i: (-lengths[i], questions[i])),
+                lengths,
+                settings,
+            ),
+        )
+        for prefix, indices in members.items()
+    ]
+
+
+def _cut(indices: list[int], lengths: Sequence[int], settings: Settings) -> list[list[int]]:
+    """Cut indices, longest row first, into chunks that respect both limits (at least one row)."""
+    chunks = []
+    while indices:
+        longest = settings.buckets.question.fit(lengths[indices[0]])
+        rows = max(1, min(settings.max_rows, settings.max_tokens_at_once // longest))
+        chunks.append(indices[:rows])
+        indices = indices[rows:]
+    return chunks

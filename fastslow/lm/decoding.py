@@ -1,0 +1,155 @@
+"""The decoding loop: one program that samples a bucket of rows until each has stopped.
+
+The layers are unrolled and their weights cut out of the stack once, before the loop: scanned layers
+would copy every weight and every memory on every token. Three memories per layer: the shared prefix
+and the rows' questions are only read; the completion's is a small float32 buffer written in place.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from fastslow.lm import attention, batch, config, decoder, sampling
+
+
+class Prompted(NamedTuple):
+    """Rows whose prompts have been read."""
+
+    prefix: attention.Memory  # (L, K, P, hd)
+    prefix_length: jax.Array  # () int32
+    question: attention.Memory  # (L, K, R, T, hd)
+    question_length: jax.Array  # (R,) int32; 0 marks a row added to fill the bucket
+    logits: jax.Array  # (R, V) float32: of the first token
+
+
+class Sampling(NamedTuple):
+    """What to sample; values, not shapes: changing them compiles nothing."""
+
+    seeds: batch.Array  # (R,) uint32
+    temperature: batch.Array  # () float32
+    limit: batch.Array  # () int32: tokens per row, at most the capacity
+    stop_tokens: batch.Array  # (S,) int32
+
+
+class Sampled(NamedTuple):
+    """Completions; entries from `lengths` on are meaningless."""
+
+    tokens: jax.Array  # (R, N) int32
+    logprobs: jax.Array  # (R, N) float32
+    lengths: jax.Array  # (R,) int32
+    finished: jax.Array  # (R,) bool: whether a stop token came
+
+
+class _State(NamedTuple):
+    step: jax.Array  # () int32: tokens sampled so far
+    sampled: Sampled
+    recent: tuple[attention.Memory, ...]  # per layer
+
+
+NO_SOURCE = -1  # of a row that only fills the bucket
+
+
+def read_questions(
+    shape: config.DecoderConfig,
+    variables: Any,
+    prefix: attention.Memory,
+    prefix_length: jax.Array,
+    questions: jax.Array,
+    lengths: jax.Array,
+) -> Prompted:
+    """Read left-padded questions (R, T) of `lengths` (R,) behind a prefix."""
+    rows = batch.plain_rows(questions, lengths)
+    x, memory = decoder.encode_rows(shape, variables, prefix, prefix_length, rows)
+    logits = decoder.logits(shape, variables, x[:, -1:])[:, 0]
+    return Prompted(prefix, prefix_length, memory, lengths, logits)
+
+
+def select(prompted: Prompted, sources: jax.Array) -> Prompted:
+    """Return rows that are copies of the rows `sources` (R',), or fill the bucket (NO_SOURCE)."""
+    memory = jax.tree.map(lambda leaf: leaf[:, :, sources], prompted.question)
+    lengths = jnp.where(sources == NO_SOURCE, 0, prompted.question_length[sources])
+    return prompted._replace(
+        question=memory, question_length=lengths, logits=prompted.logits[sources]
+    )
+
+
+def decode(
+    shape: config.DecoderConfig, capacity: int, variables: Any, prompted: Prompted, how: Sampling
+) -> Sampled:
+    """Sample every row until its stop token or `how.limit`; stops when all rows have."""
+    layers = _layers(shape, variables, prompted)
+    real = prompted.question_length > 0
+
+    def unfinished(state: _State) -> jax.Array:
+        return (state.step < how.limit) & jnp.any(real & ~state.sampled.finished)
+
+    def advance(state: _State) -> _State:
+        logits, recent = _step(shape, variables, layers, prompted, state)
+        return _State(state.step + 1, _append(state.sampled, logits, state.step, how), recent)
+
+    empty = _empty(prompted.logits.shape[0], capacity)
+    first = _append(empty, prompted.logits, jnp.int32(0), how)
+    memory = jnp.zeros((shape.kv_heads, first.tokens.shape[0], capacity, shape.head_dim))
+    recent = (attention.Memory(memory, memory),) * shape.layers
+    last = jax.lax.while_loop(unfinished, advance, _State(jnp.int32(1), first, recent))
+    return last.sampled
+
+
+def _layers(
+    shape: config.DecoderConfig, variables: Any, prompted: Prompted
+) -> list[tuple[Any, attention.Memory, attention.Memory]]:
+    """Cut weights and read-only memories into one tuple per layer."""
+    blocks = {name: tree["blocks"] for name, tree in variables.items() if "blocks" in tree}
+    stacked = (blocks, prompted.prefix, prompted.question)
+    return [jax.tree.map(lambda leaf: leaf[i], stacked) for i in range(shape.layers)]  # noqa: B023
+
+
+def _step(
+    shape: config.DecoderConfig,
+    variables: Any,
+    layers: list[Any],
+    prompted: Prompted,
+    state: _State,
+) -> tuple[jax.Array, tuple[attention.Memory, ...]]:
+    """Read the last sampled tokens: return logits (R, V) of the next and the written memories."""
+    slot = state.step - 1
+    positions = prompted.prefix_length + prompted.question_length[:, None] + slot
+    width = prompted.question.keys.shape[3]
+    visible = jnp.arange(width) >= width - prompted.question_length[:, None, None]
+    rotation = decoder.rotation(shape, positions)
+    now = decoder.Now(rotation, prompted.prefix_length, visible, slot)
+    block, whole = decoder.Block(shape), decoder.Decoder(shape)
+    tokens = jax.lax.dynamic_slice_in_dim(state.sampled.tokens, slot, 1, axis=1)
+    x = decoder.apply(whole, variables, tokens, method=decoder.Decoder.embedded)
+    recent = []
+    for (weights, prefix, question), memory in zip(layers, state.recent, strict=True):
+        past = decoder.Past(prefix, question, memory)
+        x, written = decoder.apply(block, weights, x, past, now, method=decoder.Block.step)
+        recent.append(written)
+    return decoder.logits(shape, variables, x)[:, 0], tuple(recent)
+
+
+def _empty(rows: int, capacity: int) -> Sampled:
+    return Sampled(
+        jnp.zeros((rows, capacity), jnp.int32),
+        jnp.zeros((rows, capacity), jnp.float32),
+        jnp.zeros(rows, jnp.int32),
+        jnp.zeros(rows, bool),
+    )
+
+
+def _append(sampled: Sampled, logits: jax.Array, slot: jax.Array, how: Sampling) -> Sampled:
+    """Sample the token of `slot` for every row; finished rows stay as they are."""
+    tokens, logprobs = sampling.choose(
+        logits, jnp.asarray(how.seeds), slot, jnp.asarray(how.temperature)
+    )
+    update = jax.lax.dynamic_update_slice_in_dim
+    return Sampled(
+        update(sampled.tokens, tokens[:, None], slot, axis=1),
+        update(sampled.logprobs, logprobs[:, None], slot, axis=1),
+        sampled.lengths + ~sampled.finished,
+        sampled.finished | jnp.isin(tokens, how.stop_tokens),
+    )

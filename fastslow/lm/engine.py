@@ -1,0 +1,304 @@
+"""Batched sampling and scoring: requests in, completions and costs out.
+
+Requests with the same prefix form a group, whose prefix is read once; a group is cut into chunks of
+similar length, padded to bucketed shapes. Results come back in the order of the requests.
+
+Randomness. A row's noise depends on its seed and the step alone, so a sample is a function of
+(weights, request): neighbours, position and chunking do not enter. What can enter is rounding, as
+XLA may sum in another order for another shape: logits then differ by about 1e-6 relative in float32
+(1e-2 in bfloat16), and a token changes only if its noisy lead over the runner-up is smaller.
+
+Programs. One program per function, shapes of the padded axes, and structure of the variables. An
+axis of lengths up to n has about steps * log2(n / smallest) buckets (batch.Buckets.count), so a run
+compiles at most the product of these counts, however many requests it makes: `Engine.programs`
+counts. Reading questions depends on the axes prefix, question and rows; decoding on completion too;
+scoring on completion twice (tokens read, tokens scored).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+import jax
+import numpy as np
+
+from fastslow import types
+from fastslow.lm import batch, branches, chunks, decoder, decoding, model, scoring
+
+T = TypeVar("T")
+Work: TypeAlias = Callable[[list[scoring.Prefix], list[int]], Sequence[T]]
+Choices: TypeAlias = Sequence[Sequence[batch.Tokens]]  # per request, any number
+
+
+class Request(NamedTuple):
+    """What to complete. Requests with equal prefixes share its cost."""
+
+    prefix: tuple[int, ...]
+    question: tuple[int, ...]
+    seed: int
+
+
+# Weights are always arguments: a jitted function that closes over them folds them as constants.
+_encode_prefix = jax.jit(decoder.encode_prefix, static_argnums=0)
+_read_questions = jax.jit(decoding.read_questions, static_argnums=0)
+_select = jax.jit(decoding.select)
+_decode = jax.jit(decoding.decode, static_argnums=(0, 1))
+_logprobs = jax.jit(scoring.logprobs, static_argnums=(0, 1))
+_divergences = jax.jit(scoring.divergences, static_argnums=(0, 1))
+
+
+class Engine:
+    """Runs a model's decoder on batches. Holds no weights: `variables` are always an argument."""
+
+    def __init__(
+        self, language_model: model.LanguageModel, settings: chunks.Settings | None = None
+    ):
+        self._config = language_model.config
+        self._chat = language_model.chat
+        self._settings = settings or chunks.Settings()
+        self._stop_tokens = np.array(sorted(language_model.chat.stop_tokens), np.int32)
+        self._programs: set[Hashable] = set()
+
+    @property
+    def programs(self) -> int:
+        """How many programs this engine has needed so far: distinct functions and shapes."""
+        return len(self._programs)
+
+    def generate(
+        self,
+        variables: decoder.Variables,
+        requests: Sequence[Request],
+        *,
+        temperature: float,
+        max_tokens: int,
+    ) -> tuple[list[types.Completion], types.Cost]:
+        """Complete every request with at most `max_tokens` tokens; temperature 0 is greedy.
+
+        A completion ends with its stop token if one came. Log-probabilities are those of the
+        untempered distribution. Raises ValueError for an empty question, for a prompt that leaves
+        no room for max_tokens in the model's context, and for values out of range.
+        """
+        if max_tokens < 1 or temperature < 0:
+            raise ValueError(f"need {max_tokens=} >= 1 and {temperature=} >= 0")
+
+        def work(prefixes: list[scoring.Prefix], chunk: list[int]) -> list[types.Completion]:
+            rows = [requests[i] for i in chunk]
+            prompted = self._read_questions(variables, prefixes[0], rows)
+            how = self._sampling(rows, prompted.logits.shape[0], temperature, max_tokens)
+            capacity = self._settings.buckets.completion.fit(max_tokens)
+            sampled = self._run(_decode, self._config, capacity, variables, prompted, how)
+            return self._completions(sampled, len(rows))
+
+        started = time.perf_counter()
+        completions, read = self._batched([variables], requests, [max_tokens] * len(requests), work)
+        sampled_tokens = sum(len(completion.tokens) for completion in completions)
+        return completions, self._cost(read, sampled_tokens, started)
+
+    def score(
+        self,
+        variables: decoder.Variables,
+        requests: Sequence[Request],
+        completions: Sequence[batch.Tokens],
+    ) -> tuple[list[np.ndarray], types.Cost]:
+        """Return the log-probability of every token of one completion per request, float32 (n,)."""
+        scored, cost = self._score(variables, requests, [[tokens] for tokens in completions])
+        return [logprobs for (logprobs,) in scored], cost
+
+    def score_choices(
+        self, variables: decoder.Variables, requests: Sequence[Request], choices: Choices
+    ) -> tuple[list[np.ndarray], types.Cost]:
+        """Return log p(choice | request) of every choice, float32 (choices,), per request.
+
+        Each question is read once, whatever the number of its choices.
+        """
+        scored, cost = self._score(variables, requests, choices)
+        return [np.array([np.sum(c) for c in row], np.float32) for row in scored], cost
+
+    def divergence(
+        self,
+        p_variables: decoder.Variables,
+        q_variables: decoder.Variables,
+        requests: Sequence[Request],
+        completions: Sequence[batch.Tokens],
+    ) -> tuple[tuple[np.ndarray, np.ndarray], types.Cost]:
+        """Return KL(p || q) and KL(q || p) of the next-token distributions, float32 (requests,).
+
+        Exact sums over the vocabulary, averaged over the tokens of each completion; nats per token.
+        Raises ValueError for an empty completion.
+        """
+        both = (p_variables, q_variables)
+
+        def work(prefixes: list[scoring.Prefix], chunk: list[int]) -> list[tuple[float, float]]:
+            built = self._branched(requests, [[tokens] for tokens in completions], chunk)
+            counts = batch.lengths([completions[i] for i in chunk], built.rows.tokens.shape[0])
+            forward, backward = self._run(
+                _divergences, self._config, built.slots, both, tuple(prefixes), built.rows, counts
+            )
+            pairs = zip(np.asarray(forward), np.asarray(backward), strict=True)
+            return list(pairs)[: len(chunk)]
+
+        _check_completions(requests, [[tokens] for tokens in completions])
+        started = time.perf_counter()
+        behind = [len(tokens) for tokens in completions]
+        pairs, read = self._batched(both, requests, behind, work)
+        forward, backward = np.array(pairs, np.float32).reshape(-1, 2).T
+        return (forward, backward), self._cost(read + 2 * sum(behind), 0, started)
+
+    def _score(
+        self, variables: decoder.Variables, requests: Sequence[Request], choices: Choices
+    ) -> tuple[list[list[np.ndarray]], types.Cost]:
+        """Return the log-probabilities of the tokens of every choice of every request."""
+
+        def work(prefixes: list[scoring.Prefix], chunk: list[int]) -> list[list[np.ndarray]]:
+            built = self._branched(requests, choices, chunk)
+            scored = self._run(
+                _logprobs,
+                self._config,
+                built.slots,
+                variables,
+                prefixes[0],
+                built.rows,
+                built.targets,
+            )
+            return [
+                _split(logprobs, choices[i])
+                for i, logprobs in zip(chunk, np.asarray(scored), strict=False)
+            ]
+
+        _check_completions(requests, choices)
+        started = time.perf_counter()
+        behind = [sum(map(len, completions)) for completions in choices]
+        scored, read = self._batched([variables], requests, behind, work)
+        return scored, self._cost(read + sum(behind), 0, started)
+
+    def _batched(
+        self,
+        variables: Sequence[decoder.Variables],
+        requests: Sequence[Request],
+        behind: Sequence[int],
+        work: Work[T],
+    ) -> tuple[list[T], int]:
+        """Do `work` chunk by chunk with the prefixes read under every one of `variables`.
+
+        `behind`: how many tokens follow each question. Returns results in the order of requests,
+        and how many prompt tokens were read.
+        """
+        self._check(requests, behind)
+        prefixes = [request.prefix for request in requests]
+        questions = [request.question for request in requests]
+        lengths = [len(q) + more for q, more in zip(questions, behind, strict=True)]
+        results: dict[int, T] = {}
+        tokens = sum(map(len, questions))
+        for group in chunks.plan(prefixes, questions, lengths, self._settings):
+            read = [self._read_prefix(v, group.prefix) for v in variables]
+            tokens += len(group.prefix)
+            for chunk in group.chunks:
+                results.update(zip(chunk, work(read, chunk), strict=True))
+        return [results[i] for i in range(len(requests))], tokens * len(variables)
+
+    def _check(self, requests: Sequence[Request], behind: Sequence[int]) -> None:
+        """Raise ValueError for a request the model cannot read."""
+        context = self._config.max_context
+        for number, (request, more) in enumerate(zip(requests, behind, strict=True)):
+            if not request.question:
+                raise ValueError(f"request {number} has an empty question: nothing to continue")
+            prompt = len(request.prefix) + len(request.question)
+            if prompt + more > context:
+                raise ValueError(
+                    f"request {number} needs {prompt} prompt + {more} completion tokens, "
+                    f"the model's context holds {context}"
+                )
+
+    def _run(self, program: Any, *args: Any) -> Any:
+        """Call a jitted function and count it if its shapes are new."""
+        leaves, structure = jax.tree.flatten(args)
+        shapes = [(x.shape, x.dtype) if hasattr(x, "shape") else x for x in leaves]
+        self._programs.add((program, structure, *shapes))
+        return program(*args)
+
+    def _read_prefix(self, variables: decoder.Variables, prefix: batch.Tokens) -> scoring.Prefix:
+        padded = batch.pad_right([prefix], 1, self._settings.buckets.prefix.fit(len(prefix)))[0]
+        memory = self._run(_encode_prefix, self._config, variables, padded)
+        return scoring.Prefix(memory, np.asarray(len(prefix), np.int32))
+
+    def _read_questions(
+        self, variables: decoder.Variables, prefix: scoring.Prefix, rows: Sequence[Request]
+    ) -> decoding.Prompted:
+        """Read every different question once and give each request its row."""
+        buckets = self._settings.buckets
+        questions = list(dict.fromkeys(request.question for request in rows))
+        width = buckets.question.fit(batch.longest(questions))
+        read = buckets.rows.fit(len(questions))
+        tokens = batch.pad_left(questions, read, width)
+        lengths = batch.lengths(questions, read)
+        prompted = self._run(
+            _read_questions, self._config, variables, prefix.memory, prefix.length, tokens, lengths
+        )
+        if len(questions) == len(rows):
+            return prompted
+        sources = np.full(buckets.rows.fit(len(rows)), decoding.NO_SOURCE, np.int32)
+        sources[: len(rows)] = [questions.index(request.question) for request in rows]
+        return self._run(_select, prompted, sources)
+
+    def _sampling(
+        self, requests: Sequence[Request], rows: int, temperature: float, max_tokens: int
+    ) -> decoding.Sampling:
+        seeds = np.zeros(rows, np.uint32)
+        seeds[: len(requests)] = [request.seed % 2**32 for request in requests]
+        limit = np.asarray(max_tokens, np.int32)
+        return decoding.Sampling(
+            seeds, np.asarray(temperature, np.float32), limit, self._stop_tokens
+        )
+
+    def _completions(self, sampled: decoding.Sampled, count: int) -> list[types.Completion]:
+        """Cut the first `count` rows to their lengths and decode them."""
+        tokens, logprobs, lengths, finished = map(np.asarray, sampled)
+        completions = []
+        for row in range(count):
+            length, ended = int(lengths[row]), bool(finished[row])
+            text = self._chat.decode(tokens[row, : length - ended].tolist())
+            completions.append(
+                types.Completion(
+                    text, tokens[row, :length].copy(), logprobs[row, :length].copy(), ended
+                )
+            )
+        return completions
+
+    def _branched(
+        self, requests: Sequence[Request], choices: Choices, chunk: Sequence[int]
+    ) -> branches.Branched:
+        """Lay out a chunk's questions with their completions behind them."""
+        buckets = self._settings.buckets
+        questions = [requests[i].question for i in chunk]
+        completions = [choices[i] for i in chunk]
+        read = max(map(branches.read_tokens, completions))
+        targets = max(sum(map(len, of_question)) for of_question in completions)
+        sizes = branches.Sizes(
+            rows=buckets.rows.fit(len(chunk)),
+            question=buckets.question.fit(batch.longest(questions)),
+            read=buckets.completion.fit(read) if read else 0,
+            targets=buckets.completion.fit(targets),
+        )
+        return branches.build(questions, completions, sizes)
+
+    def _cost(self, prompt_tokens: int, completion_tokens: int, started: float) -> types.Cost:
+        flops = 2.0 * self._config.multiplied_parameters * (prompt_tokens + completion_tokens)
+        seconds = time.perf_counter() - started
+        return types.Cost(prompt_tokens, completion_tokens, flops=flops, seconds=seconds)
+
+
+def _split(logprobs: np.ndarray, completions: Sequence[batch.Tokens]) -> list[np.ndarray]:
+    """Cut a row's log-probabilities into those of each completion."""
+    ends = np.cumsum([len(completion) for completion in completions])
+    return [part.copy() for part in np.split(logprobs[: ends[-1]], ends[:-1])]
+
+
+def _check_completions(requests: Sequence[Request], choices: Choices) -> None:
+    """Raise ValueError unless every request comes with completions of at least one token."""
+    if len(requests) != len(choices):
+        raise ValueError(f"{len(requests)} requests but completions for {len(choices)}")
+    for number, completions in enumerate(choices):
+        if not completions or not all(len(tokens) for tokens in completions):
+            raise ValueError(f"request {number} has no completion, or an empty one, to score")
