@@ -30,9 +30,10 @@ def _learned(lines: Sequence[overview.TaskLine]) -> Headline:
         sentence = "No task was evaluated before the first lesson and at the last evaluation."
         return Headline("What was learned", wording.MISSING, sentence)
     best = max(known, key=lambda line: line.final - line.first)
+    gained = f"Most was gained on {best.name}: {_moved(best)}."
     sentence = (
         f"Mean test score of {_tasks(len(known))} before the first lesson and at the last "
-        f"evaluation. Most was gained on {best.name}: {_moved(best)}."
+        f"evaluation. {gained if best.final > best.first else 'No task gained anything.'}"
     )
     return Headline("What was learned", _moved(overview.average(known)), sentence)
 
@@ -43,9 +44,10 @@ def _forgotten(lines: Sequence[overview.TaskLine]) -> Headline:
         sentence = "No task was evaluated again after other lessons, so nothing can be said."
         return Headline("What was forgotten", wording.MISSING, sentence)
     worst = max(known, key=lambda line: line.forgetting)
+    lost = f"Most on {worst.name}: {wording.change(worst.forgetting)}."
     sentence = (
         f"Mean forgetting of {_tasks(len(known))} taught before the end; positive means lost. "
-        f"Most on {worst.name}: {wording.change(worst.forgetting)}."
+        f"{lost if worst.forgetting > 0 else 'No task lost anything.'}"
     )
     mean = overview.average(known).forgetting
     return Headline("What was forgotten", wording.change(mean), sentence)

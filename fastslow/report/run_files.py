@@ -33,7 +33,11 @@ class Mistake(NamedTuple):
 
 
 class RunFiles(NamedTuple):
-    """A run as its directory tells it; `config` is {} when there is none."""
+    """A run as its directory tells it; `config` is {} when there is none.
+
+    `done`: all events have happened, and the quadrants after them. (The file DONE is written last,
+    after the report.)
+    """
 
     name: str
     config: types.Json
@@ -58,7 +62,7 @@ def load(directory: files.PathLike) -> RunFiles:
         name=path.resolve().name,
         config=json.loads(config_path.read_bytes()) if config_path.exists() else {},
         rows=rows,
-        done=(path / "DONE").exists(),
+        done=bool(records.of_kind(rows, "quadrants")),
         prompts=_prompts(path / "prompts"),
         mistakes=_mistakes(path, rows),
     )

@@ -32,6 +32,17 @@ def test_the_headlines_of_a_finished_run(rows):
     assert "prompts alone +0.430, weights alone +0.315, both +0.655" in sentence
 
 
+def test_a_run_that_gained_and_lost_nothing_boasts_of_no_task(rows):
+    flat = [
+        {**row, "scores": dict.fromkeys(row["scores"], 0.0)} if "scores" in row else row
+        for row in rows
+    ]
+    answers = _answers(flat)
+    assert answers["What was learned"][0] == "0.000 → 0.000"
+    assert answers["What was learned"][1].endswith("No task gained anything.")
+    assert answers["What was forgotten"][1].endswith("No task lost anything.")
+
+
 def test_before_the_end_only_what_is_known_is_said(rows):
     answers = _answers(rows[:4])  # two lessons of the first task; the third was not evaluated again
     figure, sentence = answers["What was learned"]

@@ -76,6 +76,14 @@ def test_every_table_is_on_the_page_cell_by_cell(finished, page):
         assert [list(row) for row in wanted] in page.tables
 
 
+def test_the_report_that_a_run_writes_before_its_file_done_says_finished(tmp_path):
+    directory = synthetic.write(tmp_path)
+    (directory / "DONE").unlink()
+    texts = _Page(report.write(directory).read_text("utf-8")).texts
+    assert "finished" in texts
+    assert "unfinished" not in texts
+
+
 def test_the_page_needs_no_network_and_no_other_file(page):
     assert page.tags.isdisjoint({"script", "link", "iframe", "object"})
     for link in page.links:
