@@ -34,7 +34,7 @@ class Settings:
     population_size: int = 4
     anchor_size: int = 16  # at most; never more than half of the lesson's examples
     minibatch_size: int = 4
-    proposals_per_step: int = 8
+    proposals_per_step: int = 12
     promotions_per_step: int = 2
     max_demos: int = 4
     max_lessons: int = 3

@@ -18,7 +18,7 @@ from fastslow.fast import evaluator, pareto, population, proposers, validity
 from fastslow.fast import prompt as prompt_lib
 from fastslow.fast.proposers import contracts
 
-_MAX_IDLE_STEPS = 2  # steps in a row without a child to try, before the round gives up
+_MAX_IDLE_STEPS = 4  # steps in a row without a child to try, before the round gives up
 
 Outcome = Literal[
     "declined",  # the operator has nothing to offer for this parent
@@ -168,7 +168,7 @@ def _propose(state: _Round, step: int, slots: Sequence[evaluator.Job]) -> list[_
     children = []
     for (parent, _), trials in zip(slots, state.evaluate(slots), strict=True):
         if not contracts.failures(trials):
-            reason = "the parent made no error on its minibatch"
+            reason = "no error on its minibatch" if trials else "it shows the whole pool"
             state.attempts.append(Attempt(step, "", prompt_lib.digest(parent), "declined", reason))
             continue
         child = _breed(state, step, parent, trials, context, broken)
@@ -227,7 +227,7 @@ def _refusal(
 
 
 def _gate(state: _Round, children: Sequence[_Child]) -> list[_Child]:
-    """Return the children strictly better than their parent, by gain; record the others."""
+    """Return the children strictly better than their parent, best first; record the others."""
     tried = state.evaluate([(child.prompt, child.compared) for child in children])
     known = state.evaluate([(child.parent, child.compared) for child in children])
     better = []
@@ -240,11 +240,12 @@ def _gate(state: _Round, children: Sequence[_Child]) -> list[_Child]:
             better.append(child._replace(attempt=attempt))
         else:
             state.attempts.append(attempt._replace(outcome="no better"))
-    return sorted(better, key=lambda child: -_gain(child.attempt))
+    return sorted(better, key=lambda child: _gain(child.attempt), reverse=True)
 
 
-def _gain(attempt: Attempt) -> float:
-    return (attempt.child_reward - attempt.parent_reward) / attempt.compared
+def _gain(attempt: Attempt) -> tuple[float, int]:
+    """Return the mean gain; of equal ones, that on more examples counts more."""
+    return (attempt.child_reward - attempt.parent_reward) / attempt.compared, attempt.compared
 
 
 def _promote(state: _Round, ranked: Sequence[_Child]) -> None:
