@@ -25,6 +25,10 @@ class Chat(Protocol):
         """
         ...
 
+    def encode_answer(self, text: str) -> tuple[int, ...]:
+        """Return the tokens of an assistant's answer, with the stop token that ends it."""
+        ...
+
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text of a completion without special tokens."""
         ...

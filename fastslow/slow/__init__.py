@@ -1,0 +1,1 @@
+"""The slow channel: learning that changes parameters, as little as the lesson needs."""

@@ -1,0 +1,234 @@
+"""The slow channel: teach a lesson by gradient steps on the weights, the prompts held fixed."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from fastslow import seeds, types
+from fastslow.lm import decoder
+from fastslow.lm import engine as engine_lib
+from fastslow.lm import model as model_lib
+from fastslow.slow import batching, contracts, drift_cap, storage, training, update
+from fastslow.slow import settings as settings_lib
+
+OnStep = Callable[[int, int, Mapping[str, float]], None]  # (step from 1, steps, metrics)
+PromptsOf = Callable[[types.Json, str], tuple[types.Prompt, ...]]  # (fast state, task name)
+
+
+class Taught(NamedTuple):
+    """What the steps of a lesson have come to so far."""
+
+    state: training.State
+    steps: tuple[dict[str, float], ...] = ()  # metrics
+    rows: tuple[contracts.Row, ...] = ()  # all completions, silent ones included
+    batches: tuple[contracts.MicroBatch, ...] = ()  # of the last step with a signal
+    cost: types.Cost = types.Cost()
+    problem: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class GradientChannel:
+    """Absorb lessons by gradient steps on an adapter's trainable delta (a `types.Channel`).
+
+    A lesson's examples are cut into as many minibatches as the budget has steps; each step gathers
+    experience under the current weights (`objective.collect`) with the population that
+    `prompts_of(fast_state, task_name)` gives, best first, and takes one optimiser step. A step in
+    which no group has reward variance moves nothing, not even by weight decay or anchors. The
+    lesson is rejected, and the state before it returned as it was, when no step had a signal, when
+    a value is not finite or explodes, or when no share of the change keeps the drift cap.
+    """
+
+    model: model_lib.LanguageModel
+    engine: engine_lib.Engine
+    tasks: Mapping[str, types.Task]
+    prompts_of: PromptsOf
+    adapter: contracts.Adapter
+    objective: contracts.Objective
+    anchors: Mapping[str, contracts.Anchor]
+    settings: settings_lib.Settings
+    on_step: OnStep | None = None
+
+    def init(self, seed: int) -> training.State:
+        """Return the untrained state: the bound model computes what the base computes."""
+        trainable = self.adapter.init(seed, self.model.params)
+        anchors = {name: anchor.init(trainable) for name, anchor in self.anchors.items()}
+        return training.State(trainable, self._optimizer.init(trainable), anchors, jnp.int32(0))
+
+    def variables(self, state: training.State) -> contracts.Variables:
+        """Return the Flax collections to run the decoder with."""
+        return self.adapter.bind(self.model.params, state.trainable)
+
+    def absorb(
+        self, state: types.ModelState, lesson: types.Lesson, budget: int, seed: int
+    ) -> tuple[training.State, types.Absorbed]:
+        """Take `budget` steps on the lesson.
+
+        `reward_before` and `reward_after` are the mean rewards of the first and the last step's own
+        rollouts: different problems at temperature 1, so a noisy view of training, not an
+        evaluation; NaN for objectives that sample nothing. `details` holds the metrics of every
+        step.
+        """
+        if budget < 1:
+            return state.slow, types.Absorbed("slow", "skipped", "no slow steps in the budget")
+        started = time.perf_counter()
+        taught = self._teach(state, lesson, budget, seed)
+        after, verdict = self._conclude(state.slow, taught)
+        seconds = time.perf_counter() - started
+        return after, verdict._replace(cost=verdict.cost._replace(seconds=seconds))
+
+    def save(self, state: training.State) -> types.Saved:
+        """Return every leaf by its path; the text names the base model they are a delta of."""
+        return types.Saved(storage.flatten(state), {"base": self.model.digest})
+
+    def restore(self, saved: types.Saved) -> training.State:
+        """Invert `save`; ValueError if the base model, adapter, optimiser or anchors differ."""
+        if saved.text["base"] != self.model.digest:
+            raise ValueError(
+                f"saved for base model {saved.text['base']}, this one is {self.model.digest}"
+            )
+        return storage.unflatten(jax.eval_shape(lambda: self.init(0)), saved.arrays)
+
+    @functools.cached_property
+    def _optimizer(self) -> optax.GradientTransformation:
+        s = self.settings
+        return update.adamw(s.learning_rate, s.warmup_steps, s.clip_norm, s.weight_decay)
+
+    @functools.cached_property
+    def _updater(self) -> update.Updater:
+        forward = functools.partial(
+            decoder.completion_logits, self.model.config, remat=self.settings.remat
+        )
+        return update.make(
+            update.Parts(forward, self.adapter, self.objective, self.anchors, self._optimizer)
+        )
+
+    def _teach(
+        self, state: types.ModelState, lesson: types.Lesson, budget: int, seed: int
+    ) -> Taught:
+        """Take the steps of a lesson, up to the first that must not be used."""
+        prompts = self.prompts_of(state.fast, lesson.task_name)
+        scorer = self.tasks[lesson.task_name].scorer
+        taught = Taught(state.slow)
+        for number, examples in enumerate(batching.minibatches(lesson.examples, budget)):
+            source = contracts.Source(
+                self.engine,
+                self.model.chat,
+                self.variables(taught.state),
+                scorer,
+                self.settings.rollouts,
+                self.settings.max_tokens,
+            )
+            started = time.perf_counter()
+            experience = self.objective.collect(
+                source, prompts, examples, seeds.derive(seed, "step", number)
+            )
+            seconds = time.perf_counter() - started
+            taught = self._learn(taught, experience, seconds)
+            if self.on_step is not None:
+                self.on_step(number + 1, budget, taught.steps[-1])
+            if taught.problem is not None:
+                break
+        return taught
+
+    def _learn(
+        self, taught: Taught, experience: contracts.Experience, collect_seconds: float
+    ) -> Taught:
+        """Take one step on what was gathered; no step when no group had reward variance."""
+        metrics = {
+            "reward": experience.reward,
+            "groups": experience.groups,
+            "silent_groups": experience.silent_groups,
+            "rows": len(experience.rows),
+            "collect_seconds": collect_seconds,
+        }
+        taught = taught._replace(
+            rows=taught.rows + experience.rows + experience.silent_rows,
+            cost=taught.cost + experience.cost,
+        )
+        if not experience.rows:
+            return taught._replace(steps=(*taught.steps, metrics))
+        started = time.perf_counter()
+        step = training.take(
+            self._updater, self.model.params, taught.state, experience.rows, self.settings
+        )
+        seconds = time.perf_counter() - started
+        tokens = batching.train_tokens(experience.rows, self.settings.micro_rows)
+        metrics |= step.metrics | {"train_tokens": tokens, "update_seconds": seconds}
+        return taught._replace(
+            state=step.state,
+            steps=(*taught.steps, metrics),
+            batches=step.batches,
+            cost=taught.cost + self._train_cost(tokens),
+            problem=step.problem,
+        )
+
+    def _train_cost(self, tokens: int) -> types.Cost:
+        flops = 6.0 * self.model.config.multiplied_parameters * tokens
+        return types.Cost(train_tokens=tokens, flops=flops)
+
+    def _conclude(
+        self, old: training.State, taught: Taught
+    ) -> tuple[training.State, types.Absorbed]:
+        """Keep the lesson's result, shorten it to the drift cap, or turn it down."""
+        report = self._report(taught)
+        if taught.problem is not None:
+            reason = f"step {len(taught.steps)}: {taught.problem}"
+            return old, report._replace(outcome="rejected", reason=reason)
+        if not taught.batches:
+            return old, report._replace(outcome="rejected", reason=_silence(taught))
+        trainable = taught.state.trainable
+        if self.settings.drift_cap is not None:
+            trainable, capped, cost = drift_cap.hold(
+                self.engine,
+                functools.partial(self.adapter.bind, self.model.params),
+                (old.trainable, trainable),
+                drift_cap.sample(taught.rows, self.settings.drift_rows),
+                self.settings.drift_cap,
+                self.settings.drift_evaluations,
+            )
+            details = {**report.details, "drift": capped._asdict()}
+            report = report._replace(cost=report.cost + cost, details=details)
+            if capped.scale == 0.0:
+                reason = f"no share of the change keeps the drift cap {self.settings.drift_cap:g}"
+                return old, report._replace(outcome="rejected", reason=reason)
+        new = taught.state._replace(trainable=trainable)
+        return self._consolidate(new, taught.batches), report
+
+    def _report(self, taught: Taught) -> types.Absorbed:
+        moved = sum("loss" in step for step in taught.steps)
+        return types.Absorbed(
+            channel="slow",
+            outcome="changed",
+            reason=f"{moved} of {len(taught.steps)} steps had a signal",
+            reward_before=taught.steps[0]["reward"],
+            reward_after=taught.steps[-1]["reward"],
+            cost=taught.cost,
+            details={"steps": list(taught.steps)},
+        )
+
+    def _consolidate(
+        self, state: training.State, batches: tuple[contracts.MicroBatch, ...]
+    ) -> training.State:
+        """Let every anchor take up what was learnt."""
+        logits = functools.partial(self._updater.logits, self.model.params)
+        evidence = contracts.Evidence(batches, logits)
+        anchors = {
+            name: anchor.consolidate(state.trainable, state.anchors[name], evidence)
+            for name, anchor in self.anchors.items()
+        }
+        return state._replace(anchors=anchors)
+
+
+def _silence(taught: Taught) -> str:
+    groups = sum(step["groups"] for step in taught.steps)
+    reward = np.mean([step["reward"] for step in taught.steps])
+    return f"no reward variance in any of {groups} groups (mean reward {reward:.3g})"

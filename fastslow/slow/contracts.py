@@ -1,0 +1,138 @@
+"""What the parts of the slow channel exchange: tuples of pure functions, and data between them.
+
+Shapes: R rows, N completion positions, V vocabulary entries. `Source`, `Row` and `Experience` stay
+outside of jitted functions; everything else may enter them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import numpy as np
+
+from fastslow import types
+from fastslow.lm import batch as lm_batch
+from fastslow.lm import engine as engine_lib
+from fastslow.lm import model as model_lib
+
+Variables: TypeAlias = Mapping[str, types.PyTree]  # Flax collections: "params", and "lora" if any
+# (variables, inputs) -> logits (R, N, V)
+Forward: TypeAlias = Callable[[Variables, Any], jax.Array]
+Scalar: TypeAlias = jax.Array
+
+
+class Adapter(NamedTuple):
+    """How a small set of trainable numbers changes the base parameters.
+
+    init(seed, params) -> trainable: f32 leaves that leave the model's function exactly as it is.
+    bind(params, trainable) -> variables to run the model with.
+    merge(params, trainable) -> dense params that compute the same without the adapter.
+    """
+
+    init: Callable[[int, types.PyTree], types.PyTree]
+    bind: Callable[[types.PyTree, types.PyTree], Variables]
+    merge: Callable[[types.PyTree, types.PyTree], types.PyTree]
+
+
+class MicroBatch(NamedTuple):
+    """Rows that go through one forward pass; padded rows and positions have `mask` False."""
+
+    inputs: Any  # what Forward takes: a batch.TokenBatch for language models
+    tokens: lm_batch.Array  # (R, N) int32, what the logits are to predict
+    mask: lm_batch.Array  # (R, N) bool
+    behaviour_logprobs: lm_batch.Array  # (R, N) f32, log pi_old(token); 0 for targets
+    advantages: lm_batch.Array  # (R,) f32; 1 for targets
+
+
+class Outputs(NamedTuple):
+    """What the policy and the base model say of a micro-batch; the base has no gradient.
+
+    XLA removes the base's forward pass when no anchor reads `reference_logits`.
+    """
+
+    logits: jax.Array  # (R, N, V) f32
+    reference_logits: jax.Array  # (R, N, V) f32
+    tokens: lm_batch.Array  # (R, N) int32
+    mask: lm_batch.Array  # (R, N) bool
+
+
+class Evidence(NamedTuple):
+    """What an anchor may look at when a lesson is over, to weigh parameters or keep outputs.
+
+    batches: those of the lesson's last step that had a signal.
+    logits(trainable, batch) -> (R, N, V), jitted.
+    """
+
+    batches: tuple[MicroBatch, ...]
+    logits: Callable[[types.PyTree, MicroBatch], jax.Array]
+
+
+class Anchor(NamedTuple):
+    """A regulariser. Its state is an argument of the jitted step: a moved anchor is never stale.
+
+    init(trainable) -> state: a pytree of arrays.
+    penalty(trainable, state): scalar, counted once per step.
+    token_penalty(state, outputs): (R, N), averaged over the step's tokens like the loss.
+    consolidate(trainable, state, evidence) -> state: called after a lesson that changed something.
+    """
+
+    init: Callable[[types.PyTree], types.PyTree]
+    penalty: Callable[[types.PyTree, types.PyTree], Scalar]
+    token_penalty: Callable[[types.PyTree, Outputs], jax.Array]
+    consolidate: Callable[[types.PyTree, types.PyTree, Evidence], types.PyTree]
+
+
+class Source(NamedTuple):
+    """Where experience comes from: a policy with frozen weights, and the scorer of its answers."""
+
+    engine: engine_lib.Engine
+    chat: model_lib.Chat
+    variables: Variables
+    scorer: types.Scorer
+    rollouts: int  # G: answers per problem, over all its prompts
+    max_tokens: int  # of one answer
+
+
+class Row(NamedTuple):
+    """One completion to learn from."""
+
+    request: engine_lib.Request
+    tokens: tuple[int, ...]  # n >= 1
+    behaviour_logprobs: np.ndarray  # (n,) f32
+    advantage: float
+
+
+class Experience(NamedTuple):
+    """What one step learns from. Only `rows` enter the loss and its normaliser.
+
+    A group is silent when its rewards are all equal; its rows have no gradient, and are kept only
+    to measure drift on. `reward` is the mean over all completions, silent ones too, and NaN when
+    nothing was sampled.
+    """
+
+    rows: tuple[Row, ...]
+    silent_rows: tuple[Row, ...]
+    groups: int
+    silent_groups: int
+    reward: float
+    cost: types.Cost
+
+
+Collect: TypeAlias = Callable[
+    [Source, Sequence[types.Prompt], Sequence[types.Example], int], Experience
+]
+
+
+class Objective(NamedTuple):
+    """What to learn from and how: `collect` gathers rows, `loss` is differentiated.
+
+    collect(source, prompts, examples, seed) -> Experience.
+    loss(logprobs (R, N), batch) -> (per-token loss (R, N), {name: per-token statistic (R, N)}):
+      values at masked positions are ignored. Both are averaged over all tokens of the step, so that
+      the gradient does not depend on how the step is cut into micro-batches.
+    """
+
+    collect: Collect
+    loss: Callable[[jax.Array, MicroBatch], tuple[jax.Array, dict[str, jax.Array]]]

@@ -1,0 +1,37 @@
+"""The numbers of the slow channel, checked once."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How a lesson is taught. Out-of-range values raise ValueError."""
+
+    rollouts: int = 8  # G: answers per problem, over all its prompts; one advantage group
+    max_tokens: int = 8  # of one answer
+    learning_rate: float = 5e-4
+    warmup_steps: int = 4  # counted from the start of the run, not of the lesson
+    clip_norm: float = 1.0  # of the gradient
+    weight_decay: float = 0.0  # decoupled, towards the base model
+    micro_rows: int = 32  # rows of one forward and backward pass: what memory is proportional to
+    remat: bool = False  # recompute layers in the backward pass: less memory, a third more work
+    drift_cap: float | None = (
+        None  # nats per token a lesson may move the policy, KL(after || before)
+    )
+    drift_rows: int = 32  # completions of the lesson that this drift is measured on
+    drift_evaluations: int = 8  # at most, to find the largest step that keeps the cap
+    max_loss: float = 1e3  # a step above this rejects the lesson as exploded
+    max_grad_norm: float = 1e4  # before clipping; likewise
+
+    def __post_init__(self) -> None:
+        positive = ("rollouts", "max_tokens", "learning_rate", "clip_norm", "micro_rows")
+        for name in (*positive, "drift_rows", "drift_evaluations", "max_loss", "max_grad_norm"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"slow.{name} must be positive, got {getattr(self, name)}")
+        for name in ("warmup_steps", "weight_decay"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"slow.{name} must not be negative, got {getattr(self, name)}")
+        if self.drift_cap is not None and self.drift_cap <= 0:
+            raise ValueError(f"slow.drift_cap must be positive or None, got {self.drift_cap}")

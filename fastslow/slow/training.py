@@ -1,0 +1,68 @@
+"""One step of the slow channel: from gathered rows to new weights, or to what went wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from fastslow import types
+from fastslow.slow import batching, contracts, update
+from fastslow.slow import settings as settings_lib
+
+
+class State(NamedTuple):
+    """Everything the slow channel learns: a pytree of arrays. The base parameters are not in it."""
+
+    trainable: types.PyTree
+    opt_state: types.PyTree
+    anchors: dict[str, types.PyTree]
+    steps: jax.Array  # () int32, optimiser steps taken so far
+
+
+class Step(NamedTuple):
+    """What one optimiser step did; `problem` says why its result must not be used, if so."""
+
+    state: State
+    batches: tuple[contracts.MicroBatch, ...]
+    metrics: dict[str, float]
+    problem: str | None
+
+
+def take(
+    updater: update.Updater,
+    params: types.PyTree,
+    state: State,
+    rows: tuple[contracts.Row, ...],
+    settings: settings_lib.Settings,
+) -> Step:
+    """Take one optimiser step on `rows` (not empty), whose tokens all weigh the same."""
+    batches = tuple(batching.micro_batches(rows, settings.micro_rows))
+    tokens = np.float32(sum(len(row.tokens) for row in rows))
+    grads, metrics = update.zeros(state.trainable), []
+    for batch in batches:
+        grads, part = updater.accumulate(
+            grads, params, state.trainable, state.anchors, batch, tokens
+        )
+        metrics.append(part)
+    trainable, opt_state, part = updater.apply(
+        grads, state.trainable, state.opt_state, state.anchors
+    )
+    totals = update.total([*metrics, part])
+    after = state._replace(trainable=trainable, opt_state=opt_state, steps=state.steps + 1)
+    return Step(after, batches, totals, problem_in(totals, settings))
+
+
+def problem_in(metrics: Mapping[str, float], settings: settings_lib.Settings) -> str | None:
+    """Say what makes a step unusable: a value that is not finite, or above its limit."""
+    for name in ("loss", "grad_norm", "update_norm"):
+        if not math.isfinite(metrics[name]):
+            return f"{name} is {metrics[name]}"
+    limits = {"loss": settings.max_loss, "grad_norm": settings.max_grad_norm}
+    for name, limit in limits.items():
+        if metrics[name] > limit:
+            return f"{name} {metrics[name]:.3g} exceeds {limit:g}"
+    return None
