@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fastslow.lm import attention, batch, config, decoder, sampling
+from fastslow.lm import attention, batch, block, config, decoder, sampling
 
 
 class Prompted(NamedTuple):
@@ -62,7 +62,7 @@ def read_questions(
 ) -> Prompted:
     """Read left-padded questions (R, T) of `lengths` (R,) behind a prefix."""
     rows = batch.plain_rows(questions, lengths)
-    x, memory = decoder.encode_rows(shape, variables, prefix, prefix_length, rows)
+    x, memory = decoder.encode(shape, variables, prefix, prefix_length, rows)
     logits = decoder.logits(shape, variables, x[:, -1:])[:, 0]
     return Prompted(prefix, prefix_length, memory, lengths, logits)
 
@@ -102,8 +102,7 @@ def _layers(
     shape: config.DecoderConfig, variables: Any, prompted: Prompted
 ) -> list[tuple[Any, attention.Memory, attention.Memory]]:
     """Cut weights and read-only memories into one tuple per layer."""
-    blocks = {name: tree["blocks"] for name, tree in variables.items() if "blocks" in tree}
-    stacked = (blocks, prompted.prefix, prompted.question)
+    stacked = (decoder.stacked_blocks(variables), prompted.prefix, prompted.question)
     return [jax.tree.map(lambda leaf: leaf[i], stacked) for i in range(shape.layers)]  # noqa: B023
 
 
@@ -120,14 +119,14 @@ def _step(
     width = prompted.question.keys.shape[3]
     visible = jnp.arange(width) >= width - prompted.question_length[:, None, None]
     rotation = decoder.rotation(shape, positions)
-    now = decoder.Now(rotation, prompted.prefix_length, visible, slot)
-    block, whole = decoder.Block(shape), decoder.Decoder(shape)
+    now = block.Now(rotation, prompted.prefix_length, visible, slot)
+    module = block.Block(shape)
     tokens = jax.lax.dynamic_slice_in_dim(state.sampled.tokens, slot, 1, axis=1)
-    x = decoder.apply(whole, variables, tokens, method=decoder.Decoder.embedded)
+    x = decoder.embedded(shape, variables, tokens)
     recent = []
     for (weights, prefix, question), memory in zip(layers, state.recent, strict=True):
-        past = decoder.Past(prefix, question, memory)
-        x, written = decoder.apply(block, weights, x, past, now, method=decoder.Block.step)
+        past = block.Past(prefix, question, memory)
+        x, written = decoder.apply(module, weights, x, past, now, method=block.Block.step)
         recent.append(written)
     return decoder.logits(shape, variables, x)[:, 0], tuple(recent)
 

@@ -1,6 +1,13 @@
-"""Choosing the next token: greedy, or by Gumbel noise that every row draws from its own seed."""
+"""Choosing the next token: greedy, or by Gumbel noise that every row draws from its own seed.
+
+argmax(z + Gumbel noise) is a sample of softmax(z). Drawing first a block of the vocabulary, by the
+blocks' total weights, and then a token of that block is the same distribution with 2 sqrt(V) random
+numbers per token instead of V: for 64 rows of 49,152 logits, noise would cost half a decoding step.
+"""
 
 from __future__ import annotations
+
+import math
 
 import jax
 import jax.numpy as jnp
@@ -11,19 +18,33 @@ def choose(
 ) -> tuple[jax.Array, jax.Array]:
     """Return tokens (R,) int32 and their untempered log-probabilities (R,) from logits (R, V).
 
-    The noise of a row is a function of its seed (uint32) and `step` alone; argmax of logits /
-    temperature + Gumbel noise is a sample of the tempered softmax. Temperature 0 is greedy.
+    The noise of a row is a function of its seed (uint32) and `step` alone. Temperature 0 is greedy.
     """
+    rows, vocabulary = logits.shape
+    size = math.isqrt(vocabulary - 1) + 1
+    padding = -vocabulary % size
+    padded = jnp.pad(logits, ((0, 0), (0, padding)), constant_values=-jnp.inf)
+    blocks = padded.reshape(rows, -1, size)
     tokens = jax.lax.cond(
         temperature > 0,
-        lambda: jnp.argmax(logits + temperature * _noise(seeds, step, logits.shape[1]), axis=-1),
-        lambda: jnp.argmax(logits, axis=-1),
+        lambda: _sample(blocks / temperature, seeds, step),
+        lambda: _argmax(blocks, blocks.max(-1)),
     )
     chosen = jnp.take_along_axis(logits, tokens[:, None], axis=-1)[:, 0]
     return tokens, chosen - jax.nn.logsumexp(logits, axis=-1)
 
 
-def _noise(seeds: jax.Array, step: jax.Array, size: int) -> jax.Array:
-    """Return Gumbel noise (R, size)."""
+def _sample(blocks: jax.Array, seeds: jax.Array, step: jax.Array) -> jax.Array:
+    """Sample indices (R,) of softmax over the flattened last two axes of `blocks` (R, B, S)."""
+    _, count, size = blocks.shape
     keys = jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(seed), step))(seeds)
-    return jax.vmap(lambda key: jax.random.gumbel(key, (size,)))(keys)
+    noise = jax.vmap(lambda key: jax.random.gumbel(key, (count + size,)))(keys)
+    weights = jax.nn.logsumexp(blocks, axis=-1) + noise[:, :count]
+    return _argmax(blocks + noise[:, None, count:], weights)
+
+
+def _argmax(blocks: jax.Array, weights: jax.Array) -> jax.Array:
+    """Return the index (R,) of the largest entry in the block of largest weight (R, B)."""
+    best = jnp.argmax(weights, axis=-1)
+    block = jnp.take_along_axis(blocks, best[:, None, None], axis=1)[:, 0]
+    return (best * blocks.shape[2] + jnp.argmax(block, axis=-1)).astype(jnp.int32)

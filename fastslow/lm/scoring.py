@@ -38,7 +38,7 @@ def logprobs(
     targets: Targets,
 ) -> jax.Array:
     """Return log-probabilities of all targets, float32 (R, M); the last `slots` tokens predict."""
-    x, _ = decoder.encode_rows(shape, variables, prefix.memory, jnp.asarray(prefix.length), rows)
+    x, _ = decoder.encode(shape, variables, prefix.memory, jnp.asarray(prefix.length), rows)
 
     def look_up(row: tuple[jax.Array, Targets]) -> jax.Array:
         x, wanted = row
@@ -64,9 +64,7 @@ def divergences(
     vocabulary, in nats.
     """
     both = [
-        decoder.encode_rows(shape, v, prefix.memory, jnp.asarray(prefix.length), rows)[0][
-            :, -slots:
-        ]
+        decoder.encode(shape, v, prefix.memory, jnp.asarray(prefix.length), rows)[0][:, -slots:]
         for v, prefix in zip(variables, prefixes, strict=True)
     ]
 
