@@ -57,7 +57,7 @@ class _File:
         self.path = path
         try:
             reader = gguf.GGUFReader(path)
-        except (ValueError, IndexError, KeyError, UnicodeDecodeError) as error:
+        except (ValueError, LookupError, MemoryError) as error:
             raise source.LoadError(f"{path}: not a readable GGUF file: {error}") from error
         self.metadata: Mapping[str, gguf.ReaderField] = reader.fields
         self.tensors = {tensor.name: tensor for tensor in reader.tensors}
@@ -174,7 +174,10 @@ def _chat(file: _File) -> chat.ChatSpec:
             f" supported: 'gpt2' with {', '.join(tokenizer.styles())}"
         )
     tokens, kinds = file.get("tokenizer.ggml.tokens"), file.get("tokenizer.ggml.token_type")
-    built = tokenizer.from_vocabulary(tokens, file.get("tokenizer.ggml.merges"), kinds, style)
+    try:
+        built = tokenizer.from_vocabulary(tokens, file.get("tokenizer.ggml.merges"), kinds, style)
+    except Exception as error:  # the tokenizers library raises no narrower class
+        raise source.LoadError(f"{file.path}: unusable tokenizer: {error}") from error
     bos, *stops = (
         file.get(f"tokenizer.ggml.{name}_token_id", None) for name in ("bos", "eos", "eot", "eom")
     )

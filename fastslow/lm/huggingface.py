@@ -180,7 +180,7 @@ def _chat(path: pathlib.Path, settings: Mapping[str, Any]) -> chat.ChatSpec:
     text = _text(path / "tokenizer.json")
     try:
         tokenizer = tokenizers.Tokenizer.from_str(text)
-    except Exception as error:  # the library raises no narrower class
+    except Exception as error:  # the tokenizers library raises no narrower class
         raise source.LoadError(f"{path / 'tokenizer.json'}: {error}") from error
     eos = _token_text(names.get("eos_token"))
     stops = [*_ids(settings), *_ids(generation)]

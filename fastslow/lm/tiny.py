@@ -38,11 +38,12 @@ _CONFIG = lm_config.DecoderConfig(
     max_context=2048,
 )
 # What the model says by nature, as shares of the probability: (characters, share).
-_HABITS = (("0123456789", 0.2), ("abcdefghijklmnopqrstuvwxyz", 0.2), (" -.,", 0.02))
-_END_SHARE = 0.55
+_HABITS = (("0123456789", 0.24), ("abcdefghijklmnopqrstuvwxyz", 0.24), (" -.,", 0.02))
+_END_SHARE = 0.49
 _CONSTANT = 5.0  # of the embedding's first coordinate, through which the habits reach the head
 _LINE_BREAK = 198  # the token before an answer, marked in the second coordinate ...
-_RELUCTANCE = 2.0  # ... which the head reads, so that an answer does not end before it starts
+_RELUCTANCE = 2.5  # ... which the head reads, so that an answer does not end before it starts
+_SPREAD = 2.0  # standard deviation of the other coordinates behind the last block
 _VARIETY = 1.0  # standard deviation of the logits that the context decides
 _GAINS = {"q": 2.0, "k": 2.0, "o": 2.0}  # attention looks at few tokens, and what it sees counts
 
@@ -106,7 +107,8 @@ def _leaf(rng: np.random.Generator, shape: tuple[int, ...], gain: float) -> np.n
 
 def _first_coordinate() -> float:
     """Return about what the final norm makes of the constant coordinate."""
-    return _CONSTANT / np.sqrt((_CONSTANT**2 + _CONFIG.width - 1) / _CONFIG.width)
+    others = (_CONFIG.width - 1) * _SPREAD**2
+    return _CONSTANT / np.sqrt((_CONSTANT**2 + others) / _CONFIG.width)
 
 
 def _log_habits() -> np.ndarray:

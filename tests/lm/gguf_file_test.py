@@ -116,6 +116,15 @@ def test_other_tokenizers_are_refused(tmp_path, key, words):
         gguf_file.read(path, "float32")
 
 
+def test_merge_of_unknown_tokens_is_a_load_error(tmp_path):
+    def change(writer):
+        writer.kv_data[0]["tokenizer.ggml.merges"].value[0] = "un known"
+
+    path = model_files.write_gguf(tmp_path / "model.gguf", "qwen2", change=change)
+    with pytest.raises(source.LoadError, match=r"model\.gguf: unusable tokenizer"):
+        gguf_file.read(path, "float32")
+
+
 def test_missing_metadata_is_named(tmp_path):
     def change(writer):
         del writer.kv_data[0]["qwen2.block_count"]
