@@ -62,7 +62,7 @@ def test_prefix_and_question_are_the_encoding_of_the_whole_text(name):
     spec = spec_of(name)
     talk = chat.build(spec)
     rng = random.Random(name)
-    for _ in range(300):
+    for _ in range(150):
         messages = conversation(rng)
         rendered = talk.encode(messages)
         expected = talk.tokenizer.encode(whole_text(spec, messages), add_special_tokens=False).ids

@@ -111,7 +111,7 @@ def test_damaged_cache_is_made_anew(tmp_path, home, spoil):
 
 
 def test_cache_that_cannot_be_written_is_told_and_no_obstacle(tmp_path, monkeypatch):
-    told: list[str] = []
+    told = []
     monkeypatch.setattr(derived.logging, "warning", lambda text, *rest: told.append(text % rest))
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("FASTSLOW_CACHE_DIR", str(tmp_path / "file" / "cache"))
