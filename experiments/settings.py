@@ -13,6 +13,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from fastslow import config, registry, session
+from fastslow.lm import compilation
 
 
 def reject_arguments(argv: Sequence[str]) -> None:
@@ -56,8 +57,7 @@ def _load(flag: str, test: bool) -> ml_collections.ConfigDict:
     if not hasattr(module, "get_test_config"):
         raise config.ConfigError(f"{path} has no get_test_config()")
     tiny: ml_collections.ConfigDict = module.get_test_config()
-    for key, value in config_flags.get_override_values(flags.FLAGS[flag]).items():
-        tiny[key] = value
+    tiny.update_from_flattened_dict(config_flags.get_override_values(flags.FLAGS[flag]))
     return tiny
 
 
@@ -90,6 +90,7 @@ def run_main(main: Callable[[Sequence[str]], None]) -> None:
 
     def guarded(argv: Sequence[str]) -> int:
         try:
+            compilation.enable_cache()
             main(argv)
         except session.USER_ERRORS as error:
             print(f"error: {error}", file=sys.stderr)

@@ -44,7 +44,10 @@ def run(settings: config.Run, directory: pathlib.Path, *, resume: bool) -> None:
     with run_directory.locked(directory):
         run_directory.check(directory, {"config": config.to_json(settings)}, resume)
         with progress.for_terminal() as watcher:
-            experiment, identity = build(settings, watcher)
+            try:
+                experiment, identity = build(settings, watcher)
+            except ValueError as error:  # a value that a plug-in refuses
+                raise config.ConfigError(str(error)) from error
             run_directory.check(directory, identity, resume)
             run_directory.write_config(directory, {"config": config.to_json(settings), **identity})
             if not run_directory.is_done(directory):

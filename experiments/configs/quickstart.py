@@ -53,6 +53,7 @@ def get_test_config() -> ml_collections.ConfigDict:
     """Return the same path on a tiny random model and little data."""
     config = get_config()
     config.model.name = "tiny-random"
+    config.slow.objective.name = "sft"  # a random model earns no reward to reinforce
     config.stream.tasks = ("sentiment", "food")
     config.stream.lessons_per_task = 1
     config.stream.examples_per_lesson = 8

@@ -51,7 +51,7 @@ def evaluate(
                 state, task, task.test, sample_seed, settings.temperature
             )
             graded[task.name] += grade(task, task.test, predictions, sample)
-            cost += spent
+            cost += spent + types.Cost(metric_calls=len(predictions))
     return Evaluation(graded, cost)
 
 

@@ -210,4 +210,3 @@ def drift(parts: Language, state: types.ModelState, task: types.Task) -> learner
         report[condition] = learner.Drift(float(np.mean(forward)), float(np.mean(backward)))
         cost += spent
     return report, cost
-

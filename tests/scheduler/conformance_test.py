@@ -49,9 +49,7 @@ def test_slow_only_and_fast_only_never_touch_the_other_channel():
 
 
 def test_fast_then_slow_switches_per_task():
-    decisions, _ = play(
-        "fast_then_slow", {"fast_lessons": 2, "fast_budget": 10, "slow_steps": 3}
-    )
+    decisions, _ = play("fast_then_slow", {"fast_lessons": 2, "fast_budget": 10, "slow_steps": 3})
     # lessons a b a b b a: the third b and the third a go to the weights
     assert [d[:2] for d in decisions] == [(10, 0)] * 4 + [(0, 3)] * 2
 

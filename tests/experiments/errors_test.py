@@ -1,0 +1,92 @@
+"""What a user who errs sees: one clear line, exit status 2, no traceback, nothing lost."""
+
+import os
+
+import pytest
+
+from tests.experiments import cli
+
+
+def fails(tmp_path, *arguments):
+    """Run with a fresh workdir and return the output of the expected failure."""
+    status, output = cli.run("run", "--test_config", f"--workdir={tmp_path / 'run'}", *arguments)
+    assert status == 2, output
+    assert "Traceback" not in output
+    assert "error: " in output
+    return output
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--scheduler=interleaved", "unknown scheduler 'interleaved'; did you mean 'interleave'?"),
+        ("--stream=eval_short", "unknown stream 'eval_short'; did you mean 'evals_short'?"),
+        ("--model=smollm2-135m-instrct", "did you mean 'smollm2-135m-instruct'?"),
+        ("--fast=gpea", "unknown fast channel 'gpea'; did you mean 'gepa'?"),
+        ("--slow=lra", "unknown slow channel 'lra'; did you mean 'lora'?"),
+        ("--stream=no_such_module:factory", "no module named 'no_such_module'"),
+        ("--config.slow.objective.name=cisp", "unknown objective 'cisp'; did you mean 'cispo'?"),
+        ("--config.slow.learning_rate=-1", "slow.learning_rate must be positive"),
+        ("--config.stream.tasks=('sentimnt',)", "did you mean 'sentiment'?"),
+    ],
+)
+def test_a_misspelt_name_suggests_the_nearest(tmp_path, flag, message):
+    assert message in fails(tmp_path, flag)
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--config.slow.learning_rat=1e-3", "learning_rate"),
+        ("--config.slow.learning_rate=fast", "fast"),
+        ("--sheduler=interleave", "scheduler"),
+    ],
+)
+def test_a_misspelt_flag_is_refused(tmp_path, flag, message):
+    status, output = cli.run("run", "--test_config", f"--workdir={tmp_path / 'run'}", flag)
+    assert status != 0
+    assert message in output
+
+
+def test_a_word_without_dashes_is_refused(tmp_path):
+    status, output = cli.run("run", "resume", f"--workdir={tmp_path / 'run'}")
+    assert status != 0
+    assert "unexpected argument 'resume'" in output
+
+
+def test_a_model_file_that_is_none_is_named(tmp_path):
+    (tmp_path / "broken.gguf").write_bytes(b"GGUF" + bytes(100))
+    assert "broken.gguf" in fails(tmp_path, f"--model={tmp_path / 'broken.gguf'}")
+
+
+def test_a_malformed_row_names_file_line_and_field(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    for split in ("train", "validation", "test"):
+        (data / f"{split}.jsonl").write_text(f'{{"input": "{split}", "target": "b"}}\n')
+    (data / "train.jsonl").write_text('{"input": "a", "target": "b"}\n{"input": "c"}\n')
+    output = fails(tmp_path, f"--stream={data}")
+    assert "train.jsonl" in output
+    assert "line 2" in output
+    assert "target" in output
+
+
+def test_a_workdir_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "run").write_text("a file, not a folder")
+    assert str(tmp_path / "run") in fails(tmp_path)
+
+
+def test_no_network_and_no_cache_says_what_to_do(tmp_path):
+    offline = {
+        **os.environ,
+        "FASTSLOW_CACHE_DIR": str(tmp_path / "cache"),
+        "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
+        "PIP_NO_INDEX": "1",
+        "PIP_CONFIG_FILE": os.devnull,
+    }
+    status, output = cli.run("run", "--test_config", f"--workdir={tmp_path / 'run'}", env=offline)
+    assert status == 2, output
+    assert "error: " in output
+    assert "movie" in output
+    assert "Traceback" not in output
