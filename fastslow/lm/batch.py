@@ -80,10 +80,10 @@ class Buckets:
 class BatchBuckets:
     """The buckets of every padded axis."""
 
-    prefix: Buckets = Buckets(64)
-    question: Buckets = Buckets(16, steps=2)
+    prefix: Buckets = Buckets(128)
+    question: Buckets = Buckets(32, steps=2)
     completion: Buckets = Buckets(8)
-    rows: Buckets = Buckets(4)
+    rows: Buckets = Buckets(8)
 
 
 BUCKETS = BatchBuckets()

@@ -17,6 +17,9 @@ class Settings:
     max_rows: int = 64
     max_tokens_at_once: int = 8192  # of padded rows together: bounds memory
     buckets: batch.BatchBuckets = batch.BUCKETS
+    # Decoding only looks back at prefix and question: there padding is cheap and programs are dear.
+    remembered_prefix: batch.Buckets = batch.Buckets(256)
+    remembered_question: batch.Buckets = batch.Buckets(64)
 
 
 class Group(NamedTuple):

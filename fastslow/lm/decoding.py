@@ -76,6 +76,16 @@ def select(prompted: Prompted, sources: jax.Array) -> Prompted:
     )
 
 
+def widen(prompted: Prompted, prefix: int, question: int) -> Prompted:
+    """Return the rows with memories padded to `prefix` and `question` entries, which nothing sees."""
+    behind = ((0, 0), (0, 0), (0, prefix - prompted.prefix.keys.shape[2]), (0, 0))
+    before = ((0, 0), (0, 0), (0, 0), (question - prompted.question.keys.shape[3], 0), (0, 0))
+    return prompted._replace(
+        prefix=jax.tree.map(lambda leaf: jnp.pad(leaf, behind), prompted.prefix),
+        question=jax.tree.map(lambda leaf: jnp.pad(leaf, before), prompted.question),
+    )
+
+
 def decode(
     shape: config.DecoderConfig, capacity: int, variables: Any, prompted: Prompted, how: Sampling
 ) -> Sampled:

@@ -11,7 +11,8 @@ XLA may sum in another order for another shape: logits then differ by about 1e-6
 Programs. One program per function, shapes of the padded axes, and structure of the variables. An
 axis of lengths up to n has about steps * log2(n / smallest) buckets (batch.Buckets.count), so a run
 compiles at most the product of these counts, however many requests it makes: `Engine.programs`
-counts. Reading questions depends on the axes prefix, question and rows; decoding on completion too;
+counts. Reading questions depends on the axes prefix, question and rows; decoding on rows,
+completion, and coarser buckets of prefix and question (its program takes longest to compile);
 scoring on completion twice (tokens read, tokens scored).
 """
 
@@ -44,6 +45,7 @@ class Request(NamedTuple):
 _encode_prefix = jax.jit(decoder.encode_prefix, static_argnums=0)
 _read_questions = jax.jit(decoding.read_questions, static_argnums=0)
 _select = jax.jit(decoding.select)
+_widen = jax.jit(decoding.widen, static_argnums=(1, 2))
 _decode = jax.jit(decoding.decode, static_argnums=(0, 1))
 _logprobs = jax.jit(scoring.logprobs, static_argnums=(0, 1))
 _divergences = jax.jit(scoring.divergences, static_argnums=(0, 1))
@@ -85,7 +87,7 @@ class Engine:
 
         def work(prefixes: list[scoring.Prefix], chunk: list[int]) -> list[types.Completion]:
             rows = [requests[i] for i in chunk]
-            prompted = self._read_questions(variables, prefixes[0], rows)
+            prompted = self._widen(self._read_questions(variables, prefixes[0], rows))
             how = self._sampling(rows, prompted.logits.shape[0], temperature, max_tokens)
             capacity = self._settings.buckets.completion.fit(max_tokens)
             sampled = self._run(_decode, self._config, capacity, variables, prompted, how)
@@ -241,6 +243,16 @@ class Engine:
         sources = np.full(buckets.rows.fit(len(rows)), decoding.NO_SOURCE, np.int32)
         sources[: len(rows)] = [questions.index(request.question) for request in rows]
         return self._run(_select, prompted, sources)
+
+    def _widen(self, prompted: decoding.Prompted) -> decoding.Prompted:
+        """Pad what the rows remember to the coarser buckets of decoding."""
+        prefix, question = prompted.prefix.keys.shape[2], prompted.question.keys.shape[3]
+        return self._run(
+            _widen,
+            prompted,
+            self._settings.remembered_prefix.fit(prefix),
+            self._settings.remembered_question.fit(question),
+        )
 
     def _sampling(
         self, requests: Sequence[Request], rows: int, temperature: float, max_tokens: int

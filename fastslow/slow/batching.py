@@ -14,7 +14,7 @@ from fastslow.slow import contracts
 # Every combination of buckets that occurs is a program to compile, and programs of the backward
 # pass are the dearest: coarser than for inference.
 BUCKETS = lm_batch.BatchBuckets(
-    prefix=lm_batch.Buckets(64),
+    prefix=lm_batch.Buckets(128),
     question=lm_batch.Buckets(32),
     completion=lm_batch.Buckets(8),
     rows=lm_batch.Buckets(8),
