@@ -116,11 +116,13 @@ class GepaChannel:
         return self._conclude(fast, lesson, policy.version, data, evaluate.cost, result)
 
     def export(self, state: population.FastState, directory: pathlib.Path) -> None:
-        """Write every task's population to `directory`/TASK/ with `write_population`."""
-        for name in self.tasks:
+        """Write every task's population, or its seed prompt, to `directory`/TASK/."""
+        for name, task in self.tasks.items():
             known = state.populations.get(self._key(name))
             if known:
                 population.write_population(directory / name, known)
+            else:
+                prompt_lib.write(directory / name / "0.md", task.seed_prompt)
 
     def save(self, state: population.FastState) -> types.Saved:
         """Return the state as JSON."""

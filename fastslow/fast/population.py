@@ -78,9 +78,7 @@ def write_population(directory: str | os.PathLike[str], population: Population) 
     temporary = parent / f".{target.name}.{os.getpid()}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     for number, member in enumerate(population.members):
-        markdown = prompt_lib.to_markdown(member.prompt)
-        encoded = markdown.encode("utf-8", "surrogatepass")
-        files.write_bytes_atomic(temporary / f"{number}.md", encoded)
+        prompt_lib.write(temporary / f"{number}.md", member.prompt)
     files.write_json_atomic(temporary / "scores.json", _scores_json(population))
     with files.naming(target):
         shutil.rmtree(target, ignore_errors=True)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pathlib
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from fastslow import types
+from fastslow import files, types
 
 _HEADING = re.compile(r"(##|###) (Instruction|Demonstration|Input|Output|Lesson)(?: \d+)?\s*")
 _FENCE = re.compile(r"(`{3,})[a-z]*")
@@ -72,6 +73,12 @@ def to_markdown(prompt: types.Prompt) -> str:
     for number, lesson in enumerate(prompt.lessons, 1):
         sections.append(f"## Lesson {number}\n\n{_block(lesson)}\n")
     return "\n".join(sections)
+
+
+def write(path: files.PathLike, prompt: types.Prompt) -> None:
+    """Write the file form, atomically, in a folder that is made if need be."""
+    files.make_directory(pathlib.Path(path).parent)
+    files.write_bytes_atomic(path, to_markdown(prompt).encode("utf-8", "surrogatepass"))
 
 
 def from_markdown(markdown: str) -> types.Prompt:

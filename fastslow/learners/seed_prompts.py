@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Mapping
 
 from fastslow import null_channel, types
+from fastslow.fast import prompt as prompts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,4 +25,6 @@ class SeedPrompts(null_channel.NullChannel):
         return self.tasks[task_name].seed_prompt
 
     def export(self, state: types.Json, directory: pathlib.Path) -> None:
-        """Write nothing: seed prompts belong to the stream."""
+        """Write every task's seed prompt to `directory`/TASK/0.md."""
+        for name, task in self.tasks.items():
+            prompts.write(directory / name / "0.md", task.seed_prompt)
