@@ -1,0 +1,227 @@
+"""The decoder against a plain float64 one; its shared prefix, gradients and low-rank deltas."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fastslow.lm import batch, config, decoder
+from tests.lm import numpy_decoder, small
+from tests.lm.config_test import LLAMA3
+
+VARIANTS = {
+    "llama": {},
+    "untied": {"tied": False},
+    "no_groups": {"kv_heads": 4},
+    "qwen2": {"qkv_bias": True},
+    "qwen3": {"qk_norm": True, "tied": False},
+    "linear": {"rope": config.Rope(100.0, "linear", (("factor", 4.0),))},
+    "llama3": {"rope": config.Rope(100.0, "llama3", LLAMA3)},
+    "yarn": {
+        "rope": config.Rope(
+            100.0, "yarn", (("factor", 4.0), ("original_max_position_embeddings", 128.0))
+        )
+    },
+    "factors": {"rope": config.Rope(100.0, "factors", (), (1.0, 1.5, 3.0, 4.0))},
+}
+LENGTHS = ((3, 4), (5, 2), (1, 6))  # question, completion
+TOLERANCE = 5e-5  # of logits with standard deviation about 4, in float32
+
+
+def example(seed: int = 0) -> tuple[tuple, list, list]:
+    rng = np.random.default_rng(seed)
+    return (
+        small.tokens(rng, 11),
+        [small.tokens(rng, q) for q, _ in LENGTHS],
+        [small.tokens(rng, n) for _, n in LENGTHS],
+    )
+
+
+@functools.cache
+def forward(shape: config.DecoderConfig):
+    return jax.jit(functools.partial(decoder.completion_logits, shape))
+
+
+def relevant(logits, completions) -> list[np.ndarray]:
+    """The logits that predict real tokens, row by row."""
+    return [np.asarray(row)[: len(c)] for row, c in zip(logits, completions, strict=False)]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_logits_behind_a_shared_prefix_are_those_of_the_full_sequence(name):
+    shape = dataclasses.replace(small.CONFIG, **VARIANTS[name])
+    params = small.params(shape)
+    prefix, questions, completions = example()
+    logits = forward(shape)({"params": params}, batch.pack(prefix, questions, completions))
+    assert logits.dtype == jnp.float32
+    assert np.isfinite(logits).all()
+    rows = zip(relevant(logits, completions), questions, completions, strict=True)
+    for found, question, completion in rows:
+        whole = numpy_decoder.logits(shape, params, [*prefix, *question, *completion])
+        start = len(prefix) + len(question) - 1
+        expected = whole[start : start + len(completion)]
+        np.testing.assert_allclose(found, expected, atol=TOLERANCE)
+
+
+def test_the_variants_differ():
+    """Otherwise the test above would not notice a variant that is ignored."""
+    prefix, questions, completions = example()
+    sequence = [*prefix, *questions[0], *completions[0]]
+    params = small.params(dataclasses.replace(small.CONFIG, qkv_bias=True, qk_norm=True))
+    plain = numpy_decoder.logits(small.CONFIG, params, sequence)
+    for name in ("qwen3", "linear", "llama3", "yarn", "factors"):
+        shape = dataclasses.replace(small.CONFIG, **{**VARIANTS[name], "tied": True})
+        assert np.abs(numpy_decoder.logits(shape, params, sequence) - plain).max() > 0.01
+
+
+def test_padding_does_not_change_logits():
+    variables = {"params": small.params()}
+    prefix, questions, completions = example()
+    wide = batch.BatchBuckets(*(batch.Buckets(size) for size in (128, 32, 16, 8)))
+    packed = [batch.pack(prefix, questions, completions, b) for b in (batch.BUCKETS, wide)]
+    assert packed[0].question.shape != packed[1].question.shape
+    narrow, padded = (forward(small.CONFIG)(variables, rows) for rows in packed)
+    pairs = zip(relevant(narrow, completions), relevant(padded, completions), strict=True)
+    for one, other in pairs:
+        np.testing.assert_allclose(one, other, atol=TOLERANCE)
+
+
+def test_an_empty_prefix_is_no_prefix():
+    params = small.params()
+    _, questions, completions = example()
+    logits = forward(small.CONFIG)({"params": params}, batch.pack([], questions, completions))
+    whole = numpy_decoder.logits(small.CONFIG, params, [*questions[1], *completions[1]])
+    start = len(questions[1]) - 1
+    np.testing.assert_allclose(logits[1, :2], whole[start : start + 2], atol=TOLERANCE)
+
+
+def shared_loss(variables, rows: batch.TokenBatch, *, remat: bool = False):
+    logits = decoder.completion_logits(small.CONFIG, variables, rows, remat=remat)
+    return masked_loss(logits, jnp.asarray(rows.completion), rows.completion_length)
+
+
+def masked_loss(logits, tokens, lengths):
+    logprobs = jax.nn.log_softmax(logits)
+    chosen = jnp.take_along_axis(logprobs, tokens[..., None], axis=-1)[..., 0]
+    return -jnp.sum(jnp.where(jnp.arange(tokens.shape[1]) < lengths[:, None], chosen, 0.0))
+
+
+def plain_loss(variables):
+    """The same loss without a shared prefix: every row runs through the whole sequence."""
+    prefix, questions, completions = example()
+    total = 0.0
+    for question, completion in zip(questions, completions, strict=True):
+        tokens = jnp.array([[*prefix, *question, *completion]])
+        rows = batch.plain_rows(tokens, jnp.array([tokens.shape[1]]))
+        x, _ = decoder.encode(small.CONFIG, variables, None, 0, rows)
+        start = len(prefix) + len(question) - 1
+        predicting = decoder.logits(small.CONFIG, variables, x)[:, start:-1]
+        total += masked_loss(predicting, tokens[:, start + 1 :], jnp.array([len(completion)]))
+    return total
+
+
+def test_gradients_go_through_the_prefix_as_in_the_plain_forward():
+    variables = {"params": small.params(), "lora": small.lora()}
+    rows = batch.pack(*example())
+    expected = jax.jit(jax.grad(plain_loss))(variables)
+    assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(expected))
+    for remat in (False, True):
+        found = jax.jit(jax.grad(functools.partial(shared_loss, rows=rows, remat=remat)))(variables)
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, atol=2e-4 * np.abs(b).max()),
+            found,
+            expected,
+        )
+
+
+def test_gradient_agrees_with_a_float64_difference_quotient():
+    params, rows = small.params(), batch.pack(*example())
+    rng = np.random.default_rng(3)
+    direction = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape), params)
+
+    def loss(step: float) -> float:
+        moved = jax.tree.map(lambda p, d: np.asarray(p, np.float64) + step * d, params, direction)
+        prefix, questions, completions = example()
+        total = 0.0
+        for question, completion in zip(questions, completions, strict=True):
+            logits = numpy_decoder.logits(small.CONFIG, moved, [*prefix, *question, *completion])
+            start = len(prefix) + len(question) - 1
+            logprobs = numpy_decoder.log_softmax(logits[start:-1])
+            total -= logprobs[np.arange(len(completion)), list(completion)].sum()
+        return total
+
+    gradient = jax.jit(jax.grad(functools.partial(shared_loss, rows=rows)))({"params": params})
+    products = jax.tree.map(lambda g, d: float(np.sum(g * d)), gradient["params"], direction)
+    slope = (loss(1e-5) - loss(-1e-5)) / 2e-5
+    assert sum(jax.tree.leaves(products)) == pytest.approx(slope, rel=1e-4)
+
+
+def test_lora_collection_equals_merged_kernels():
+    params, delta = small.params(), small.lora()
+    merged = jax.tree.map(lambda leaf: leaf, params)
+    for name, factors in delta["blocks"].items():
+        product = np.einsum("lir,lro->lio", factors["a"], factors["b"])
+        merged["blocks"][name]["kernel"] = params["blocks"][name]["kernel"] + product
+    rows = batch.pack(*example())
+    with_delta = forward(small.CONFIG)({"params": params, "lora": delta}, rows)
+    np.testing.assert_allclose(
+        with_delta, forward(small.CONFIG)({"params": merged}, rows), atol=TOLERANCE
+    )
+    without = forward(small.CONFIG)({"params": params}, rows)
+    assert np.abs(with_delta - without).max() > 0.1
+
+
+def test_init_makes_the_tree_of_the_contract_in_the_wanted_dtypes():
+    shape = dataclasses.replace(small.CONFIG, qkv_bias=True, qk_norm=True, tied=False)
+    params = jax.eval_shape(lambda: decoder.init(shape, 0, jnp.bfloat16))
+    assert sorted(params) == ["blocks", "embed", "final_norm", "head"]
+    assert params["head"]["kernel"].shape == (24, 61)
+    blocks = {name: sorted(layer) for name, layer in params["blocks"].items()}
+    assert blocks == {
+        **{name: ["scale"] for name in ("attn_norm", "ffn_norm", "q_norm", "k_norm")},
+        **{name: ["bias", "kernel"] for name in "qkv"},
+        **{name: ["kernel"] for name in ("o", "gate", "up", "down")},
+    }
+    for path, leaf in jax.tree.leaves_with_path(params):
+        narrow = path[-1].key in ("kernel", "embedding")
+        assert leaf.dtype == (jnp.bfloat16 if narrow else jnp.float32)
+
+
+def test_bfloat16_kernels_give_float32_logits_near_those_of_float32():
+    fine = small.params()
+    params = jax.tree.map(
+        lambda leaf, like: leaf.astype(like.dtype),
+        fine,
+        jax.eval_shape(lambda: decoder.init(small.CONFIG, 0, jnp.bfloat16)),
+    )
+    exact = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), params)
+    rows = batch.pack(*example())
+    rough, fine = (forward(small.CONFIG)({"params": p}, rows) for p in (params, exact))
+    assert rough.dtype == jnp.float32
+    assert 0 < np.abs(rough - fine).max() < 0.05 * np.std(fine)
+    grads = jax.jit(jax.grad(functools.partial(shared_loss, rows=rows)))({"params": params})
+    assert jax.tree.map(lambda g: g.dtype, grads["params"]) == jax.tree.map(
+        lambda p: p.dtype, params
+    )
+
+
+def test_completions_on_one_row_do_not_see_each_other():
+    params = small.params()
+    rng = np.random.default_rng(5)
+    question, first, second = (small.tokens(rng, n) for n in (4, 3, 2))
+    rows = batch.Rows(
+        np.array([[*question, *first, *second]]),
+        np.array([[0, 1, 2, 3, 4, 5, 6, 4, 5]]),
+        np.array([[0, 0, 0, 0, 1, 1, 1, 2, 2]]),
+    )
+    x, _ = decoder.encode(small.CONFIG, {"params": params}, None, 0, rows)
+    logits = decoder.logits(small.CONFIG, {"params": params}, x)[0]
+    alone = numpy_decoder.logits(small.CONFIG, params, [*question, *first])
+    np.testing.assert_allclose(logits[:7], alone, atol=TOLERANCE)
+    alone = numpy_decoder.logits(small.CONFIG, params, [*question, *second])
+    np.testing.assert_allclose(logits[7:], alone[4:], atol=TOLERANCE)

@@ -1,0 +1,268 @@
+"""The engine against repeated full forward passes in float64."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+from fastslow.lm import batch, chunks, engine
+from tests.lm import numpy_decoder, small
+
+# Few shapes, so that the tests compile little.
+SETTINGS = chunks.Settings(
+    max_rows=8,
+    buckets=batch.BatchBuckets(
+        prefix=batch.Buckets(16), question=batch.Buckets(16), rows=batch.Buckets(8)
+    ),
+)
+PREFIXES = ((1, 2, 3, 4, 5), (9, 8), ())
+TOLERANCE = 5e-5
+
+
+@functools.cache
+def model(*stop_tokens: int):
+    return small.language_model(stop_tokens)
+
+
+def variables(seed: int | None = None) -> dict:
+    base = {"params": model().params}
+    return base if seed is None else {**base, "lora": small.lora(seed=seed)}
+
+
+def make_engine(*stop_tokens: int, **settings) -> engine.Engine:
+    return engine.Engine(model(*stop_tokens), chunks.Settings(**{**vars(SETTINGS), **settings}))
+
+
+def make_requests(count: int, seed: int = 0) -> list[engine.Request]:
+    rng = np.random.default_rng(seed)
+    return [
+        engine.Request(PREFIXES[i % 3], small.tokens(rng, 1 + (5 * i) % 13), 1000 + i)
+        for i in range(count)
+    ]
+
+
+def exact_logprobs(request: engine.Request, completion) -> np.ndarray:
+    """Log-probabilities (n, V) of every next token of a completion, in float64."""
+    tokens = [*request.prefix, *request.question, *completion]
+    logits = numpy_decoder.logits(small.CONFIG, model().params, tokens)
+    start = len(request.prefix) + len(request.question) - 1
+    return numpy_decoder.log_softmax(logits[start:-1])
+
+
+def exact_greedy(request: engine.Request, count: int) -> list[int]:
+    completion: list[int] = []
+    for _ in range(count):
+        tokens = [*request.prefix, *request.question, *completion]
+        logits = numpy_decoder.logits(small.CONFIG, model().params, tokens)
+        completion.append(int(logits[-1].argmax()))
+    return completion
+
+
+def test_greedy_is_the_argmax_of_repeated_full_forward_passes():
+    requests = make_requests(7)
+    completions, _ = make_engine().generate(variables(), requests, temperature=0, max_tokens=6)
+    for request, completion in zip(requests, completions, strict=True):
+        assert completion.tokens.tolist() == exact_greedy(request, 6)
+        assert not completion.finished
+        assert completion.text == " ".join(map(str, completion.tokens))
+
+
+def test_logprobs_are_untempered_and_agree_with_scoring_and_float64():
+    requests = make_requests(7)
+    runner = make_engine()
+    completions, _ = runner.generate(variables(), requests, temperature=1.7, max_tokens=6)
+    assert len({tuple(c.tokens) for c in completions}) > 3
+    scored, _ = runner.score(variables(), requests, [c.tokens for c in completions])
+    for request, completion, scores in zip(requests, completions, scored, strict=True):
+        exact = exact_logprobs(request, completion.tokens)[np.arange(6), completion.tokens]
+        assert scores.dtype == completion.logprobs.dtype == np.float32
+        np.testing.assert_allclose(completion.logprobs, exact, atol=TOLERANCE)
+        np.testing.assert_allclose(scores, exact, atol=TOLERANCE)
+
+
+def test_a_sample_depends_on_weights_and_request_only():
+    requests = make_requests(12)
+    runner = make_engine()
+    generate = functools.partial(runner.generate, variables(), temperature=1.0, max_tokens=6)
+    together, _ = generate(requests)
+    backwards, _ = generate(requests[::-1])
+    alone = [generate([request])[0][0] for request in requests]
+    other_chunks, _ = make_engine(max_rows=3).generate(
+        variables(), requests, temperature=1.0, max_tokens=6
+    )
+    for results in (backwards[::-1], alone, other_chunks):
+        for one, other in zip(together, results, strict=True):
+            np.testing.assert_array_equal(one.tokens, other.tokens)
+            np.testing.assert_allclose(one.logprobs, other.logprobs, atol=TOLERANCE)
+    reseeded, _ = generate([request._replace(seed=request.seed + 50) for request in requests])
+    assert any((a.tokens != b.tokens).any() for a, b in zip(together, reseeded, strict=True))
+    longer, _ = runner.generate(variables(), requests, temperature=1.0, max_tokens=11)
+    for one, other in zip(together, longer, strict=True):
+        np.testing.assert_array_equal(one.tokens, other.tokens[:6])
+
+
+def test_rollouts_of_one_question_read_it_once_and_sample_as_if_alone():
+    question = make_requests(4)[3]
+    others = make_requests(2)[1:]
+    rollouts = [question._replace(seed=seed) for seed in range(7)]
+    runner = make_engine()
+    generate = functools.partial(runner.generate, variables(), temperature=1.0, max_tokens=6)
+    together, _ = generate([*rollouts, *others])
+    for request, completion in zip([*rollouts, *others], together, strict=True):
+        np.testing.assert_array_equal(completion.tokens, generate([request])[0][0].tokens)
+    assert len({tuple(c.tokens) for c in together[:7]}) > 3
+
+
+def test_stop_tokens_end_a_completion_and_stay_out_of_its_text():
+    requests = make_requests(12)
+    free, _ = make_engine().generate(variables(), requests, temperature=1.0, max_tokens=9)
+    stops = range(0, 61, 8)
+    stopped, cost = make_engine(*stops).generate(
+        variables(), requests, temperature=1.0, max_tokens=9
+    )
+    for one, other in zip(free, stopped, strict=True):
+        hits = [i for i, token in enumerate(one.tokens) if token in stops]
+        length = hits[0] + 1 if hits else 9
+        assert other.tokens.tolist() == one.tokens[:length].tolist()
+        assert len(other.logprobs) == length
+        assert other.finished == bool(hits)
+        assert other.text.split() == [str(t) for t in other.tokens[: length - bool(hits)]]
+    assert len({len(completion.tokens) for completion in stopped}) > 3
+    assert not all(completion.finished for completion in stopped)
+    assert cost.completion_tokens == sum(len(completion.tokens) for completion in stopped)
+
+
+def test_choices_score_as_if_each_was_alone():
+    requests = make_requests(5)
+    rng = np.random.default_rng(7)
+    choices = [[small.tokens(rng, 1 + (i + j) % 4) for j in range(i + 1)] for i in range(5)]
+    scored, _ = make_engine().score_choices(variables(), requests, choices)
+    for request, candidates, scores in zip(requests, choices, scored, strict=True):
+        exact = [exact_logprobs(request, c)[np.arange(len(c)), list(c)].sum() for c in candidates]
+        np.testing.assert_allclose(scores, exact, atol=4 * TOLERANCE)
+
+
+def test_probabilities_of_all_choices_sum_to_one():
+    requests = make_requests(3)
+    every_token = [[(token,) for token in range(61)]] * 3
+    scored, _ = make_engine().score_choices(variables(), requests, every_token)
+    np.testing.assert_allclose([np.exp(s).sum() for s in scored], 1.0, atol=1e-5)
+
+
+def test_divergence_is_exact_in_both_directions():
+    requests = make_requests(5)
+    rng = np.random.default_rng(8)
+    completions = [small.tokens(rng, n) for n in (1, 4, 2, 6, 3)]
+    merged = jax.tree.map(np.asarray, model().params)
+    for name, factors in small.lora(seed=3)["blocks"].items():
+        product = np.einsum("lir,lro->lio", factors["a"], factors["b"])
+        merged["blocks"][name]["kernel"] = merged["blocks"][name]["kernel"] + product
+    (forward, backward), _ = make_engine().divergence(
+        variables(3), variables(), requests, completions
+    )
+    for i, (request, completion) in enumerate(zip(requests, completions, strict=True)):
+        tokens = [*request.prefix, *request.question, *completion]
+        start = len(request.prefix) + len(request.question) - 1
+        log_p, log_q = (
+            numpy_decoder.log_softmax(numpy_decoder.logits(small.CONFIG, p, tokens)[start:-1])
+            for p in (merged, model().params)
+        )
+        assert forward[i] == pytest.approx(
+            np.sum(np.exp(log_p) * (log_p - log_q), -1).mean(), rel=1e-4
+        )
+        assert backward[i] == pytest.approx(
+            np.sum(np.exp(log_q) * (log_q - log_p), -1).mean(), rel=1e-4
+        )
+    assert np.abs(forward - backward).max() > 0.01
+    (same, _), _ = make_engine().divergence(variables(3), variables(3), requests, completions)
+    np.testing.assert_array_equal(same, 0.0)
+
+
+def test_weights_are_arguments_and_nothing_remembers_them():
+    requests = make_requests(3)
+    runner = make_engine()
+    score = lambda v: np.concatenate(runner.score(v, requests, [(1, 2, 3)] * 3)[0])
+    before, changed, after = score(variables(2)), score(variables(4)), score(variables(2))
+    np.testing.assert_array_equal(before, after)
+    assert np.abs(before - changed).max() > 0.1
+
+
+def test_cost_counts_a_shared_prefix_once():
+    requests = [engine.Request((1, 2, 3, 4), (5, 6), seed) for seed in range(10)]
+    runner = make_engine(max_rows=4)
+    completions, cost = runner.generate(variables(), requests, temperature=1.0, max_tokens=3)
+    assert cost.prompt_tokens == 4 + 10 * 2
+    assert cost.completion_tokens == sum(len(c.tokens) for c in completions) == 30
+    assert cost.flops == 2 * small.CONFIG.multiplied_parameters * (24 + 30)
+    assert cost.seconds > 0
+    _, cost = runner.score(variables(), requests, [(1, 2)] * 10)
+    assert (cost.prompt_tokens, cost.completion_tokens) == (24 + 20, 0)
+    _, cost = runner.divergence(variables(), variables(), requests, [(1, 2)] * 10)
+    assert cost.prompt_tokens == 2 * (24 + 20)
+
+
+def test_programs_stay_bounded_over_many_shapes():
+    rng = np.random.default_rng(0)
+    runner = make_engine()
+    compiled = lambda: sum(
+        program._cache_size()
+        for program in (
+            engine._encode_prefix,
+            engine._read_questions,
+            engine._select,
+            engine._decode,
+        )
+    )
+    before, counts = compiled(), []
+    for _ in range(60):
+        prefix = small.tokens(rng, rng.integers(0, 33))
+        questions = [small.tokens(rng, n) for n in rng.integers(1, 33, rng.integers(1, 20))]
+        requests = [engine.Request(prefix, question, 0) for question in questions]
+        runner.generate(variables(), requests, temperature=0, max_tokens=int(rng.integers(1, 9)))
+        counts.append(runner.programs)
+    b = SETTINGS.buckets
+    prefixes, widths, rows = b.prefix.count(32), b.question.count(32), b.rows.count(8)
+    assert (prefixes, widths, rows, b.completion.count(8)) == (2, 2, 1, 1)
+    assert counts[-1] <= prefixes + 2 * prefixes * widths
+    assert counts[-1] == counts[30]
+    assert compiled() - before <= counts[-1]
+
+
+def test_no_requests_cost_nothing():
+    runner = make_engine()
+    completions, cost = runner.generate(variables(), [], temperature=1.0, max_tokens=3)
+    assert completions == []
+    assert cost.prompt_tokens == cost.completion_tokens == cost.flops == 0
+    (forward, backward), _ = runner.divergence(variables(), variables(), [], [])
+    assert forward.shape == backward.shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("request_", "max_tokens", "temperature", "message"),
+    [
+        (engine.Request((1,), (), 0), 3, 1.0, "request 0 has an empty question"),
+        (engine.Request((1,) * 100, (2,) * 20, 0), 9, 1.0, "120 prompt . 9 .* holds 128"),
+        (engine.Request((1,), (2,), 0), 0, 1.0, "max_tokens=0"),
+        (engine.Request((1,), (2,), 0), 3, -1.0, "temperature=-1.0"),
+    ],
+)
+def test_impossible_requests_are_refused(request_, max_tokens, temperature, message):
+    with pytest.raises(ValueError, match=message):
+        make_engine().generate(
+            variables(), [request_], temperature=temperature, max_tokens=max_tokens
+        )
+
+
+def test_impossible_completions_are_refused():
+    runner, request_ = make_engine(), engine.Request((1,), (2,), 0)
+    with pytest.raises(ValueError, match="request 0 has no completion, or an empty one"):
+        runner.score(variables(), [request_], [()])
+    with pytest.raises(ValueError, match="request 0 has no completion"):
+        runner.score_choices(variables(), [request_], [[]])
+    with pytest.raises(ValueError, match="1 requests but completions for 2"):
+        runner.divergence(variables(), variables(), [request_], [(1,), (2,)])
+    with pytest.raises(ValueError, match="holds 128"):
+        runner.score(variables(), [request_], [(1,) * 127])
