@@ -41,6 +41,12 @@ _STREAM = flags.DEFINE_string(
 _SCHEDULER = flags.DEFINE_string("scheduler", None, "Policy that decides which channel learns.")
 _FAST = flags.DEFINE_string("fast", None, "Fast channel (prompts); 'none' turns it off.")
 _SLOW = flags.DEFINE_string("slow", None, "Slow channel (weights); 'none' turns it off.")
+_REFLECTION_LM = flags.DEFINE_string(
+    "reflection_lm", None, "Second model that proposes instructions, as DSPy names it: openai/NAME."
+)
+_REFLECTION_API_BASE = flags.DEFINE_string(
+    "reflection_api_base", None, "Where it is served; the key is read from OPENAI_API_KEY."
+)
 _SEED = flags.DEFINE_integer("seed", None, "Seed of every random choice but the task order.")
 _ORDER_SEED = flags.DEFINE_integer("order_seed", None, "Seed of the task order.")
 
@@ -59,6 +65,7 @@ def main(argv: Sequence[str]) -> None:
             "slow": _SLOW.value,
         },
         seeds={"seed": _SEED.value, "order_seed": _ORDER_SEED.value},
+        reflection=settings.Reflection(_REFLECTION_LM.value, _REFLECTION_API_BASE.value),
     )
     workdir = pathlib.Path(_WORKDIR.value or settings.default_workdir("config", run))
     session.run(run, workdir, resume=_RESUME.value)

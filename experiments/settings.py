@@ -6,13 +6,14 @@ import importlib.util
 import pathlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import ml_collections
 from absl import app, flags, logging
 from ml_collections import config_flags
 
 from fastslow import config, registry, session
+from fastslow.fast import channel
 from fastslow.lm import compilation
 
 
@@ -22,12 +23,20 @@ def reject_arguments(argv: Sequence[str]) -> None:
         raise app.UsageError(f"unexpected argument {argv[1]!r}; every setting is a --flag=value")
 
 
+class Reflection(NamedTuple):
+    """A second language model that proposes instructions, if `model` is not None."""
+
+    model: str | None
+    api_base: str | None
+
+
 def resolve(
     flag: str,
     *,
     test: bool,
     names: Mapping[str, str | None],
     seeds: Mapping[str, int | None],
+    reflection: Reflection,
 ) -> config.Run:
     """Return the configuration: the file, then --config.* overrides, then the named flags.
 
@@ -41,7 +50,19 @@ def resolve(
             keys = {k.split(".")[1] for k in overridden if k.startswith(f"{section}.")}
             mapping[section] = _replace(section, name, mapping[section], keys)
     mapping.update({key: value for key, value in seeds.items() if value is not None})
+    if reflection.model is not None:
+        _add_reflection(mapping["fast"], reflection)
     return config.from_mapping(config.Run, mapping)
+
+
+def _add_reflection(fast: dict[str, Any], reflection: Reflection) -> None:
+    """Add the reflection proposer to the mixture, with as much weight as all others together."""
+    if fast["name"] != "gepa":
+        raise config.ConfigError(f"--reflection_lm needs --fast=gepa, not {fast['name']!r}")
+    others = fast.get("proposers") or channel.Settings().proposers
+    weight = sum(float(options.get("weight", 1.0)) for options in others.values())
+    given = {"weight": weight, **reflection._asdict()}
+    fast["proposers"] = {**others, "reflection": given}
 
 
 def _load(flag: str, test: bool) -> ml_collections.ConfigDict:
