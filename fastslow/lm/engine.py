@@ -44,8 +44,7 @@ class Request(NamedTuple):
 # Weights are always arguments: a jitted function that closes over them folds them as constants.
 _encode_prefix = jax.jit(decoder.encode_prefix, static_argnums=0)
 _read_questions = jax.jit(decoding.read_questions, static_argnums=0)
-_select = jax.jit(decoding.select)
-_widen = jax.jit(decoding.widen, static_argnums=(1, 2))
+_arrange = jax.jit(decoding.arrange, static_argnums=(2, 3))
 _decode = jax.jit(decoding.decode, static_argnums=(0, 1))
 _logprobs = jax.jit(scoring.logprobs, static_argnums=(0, 1))
 _divergences = jax.jit(scoring.divergences, static_argnums=(0, 1))
@@ -87,7 +86,7 @@ class Engine:
 
         def work(prefixes: list[scoring.Prefix], chunk: list[int]) -> list[types.Completion]:
             rows = [requests[i] for i in chunk]
-            prompted = self._widen(self._read_questions(variables, prefixes[0], rows))
+            prompted = self._read_questions(variables, prefixes[0], rows)
             how = self._sampling(rows, prompted.logits.shape[0], temperature, max_tokens)
             capacity = self._settings.buckets.completion.fit(max_tokens)
             sampled = self._run(_decode, self._config, capacity, variables, prompted, how)
@@ -238,20 +237,14 @@ class Engine:
         prompted = self._run(
             _read_questions, self._config, variables, prefix.memory, prefix.length, tokens, lengths
         )
-        if len(questions) == len(rows):
-            return prompted
         sources = np.full(buckets.rows.fit(len(rows)), decoding.NO_SOURCE, np.int32)
         sources[: len(rows)] = [questions.index(request.question) for request in rows]
-        return self._run(_select, prompted, sources)
-
-    def _widen(self, prompted: decoding.Prompted) -> decoding.Prompted:
-        """Pad what the rows remember to the coarser buckets of decoding."""
-        prefix, question = prompted.prefix.keys.shape[2], prompted.question.keys.shape[3]
         return self._run(
-            _widen,
+            _arrange,
             prompted,
-            self._settings.remembered_prefix.fit(prefix),
-            self._settings.remembered_question.fit(question),
+            sources,
+            self._settings.remembered_prefix.fit(prompted.prefix.keys.shape[2]),
+            self._settings.remembered_question.fit(width),
         )
 
     def _sampling(

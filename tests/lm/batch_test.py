@@ -29,7 +29,8 @@ def test_buckets_hold_what_they_fit_without_wasting_more_than_promised(buckets):
 
 
 def test_pack_puts_every_token_in_its_place():
-    packed = batch.pack([7, 8, 9], [[1, 2], [3], [4, 5, 6]], [[10], [11, 12], []], batch.BUCKETS)
+    buckets = batch.BatchBuckets(*(batch.Buckets(size) for size in (64, 16, 8, 4)))
+    packed = batch.pack([7, 8, 9], [[1, 2], [3], [4, 5, 6]], [[10], [11, 12], []], buckets)
     assert packed.prefix.shape == (64,)
     assert packed.question.shape == (4, 16)
     assert packed.completion.shape == (4, 8)

@@ -82,9 +82,17 @@ def test_the_variants_differ():
 def test_padding_does_not_change_logits():
     variables = {"params": small.params()}
     prefix, questions, completions = example()
-    wide = batch.BatchBuckets(*(batch.Buckets(size) for size in (128, 32, 16, 8)))
-    packed = [batch.pack(prefix, questions, completions, b) for b in (batch.BUCKETS, wide)]
-    assert packed[0].question.shape != packed[1].question.shape
+    packed = [
+        batch.pack(
+            prefix,
+            questions,
+            completions,
+            batch.BatchBuckets(*(batch.Buckets(size) for size in sizes)),
+        )
+        for sizes in ((11, 5, 6, 3), (32, 24, 16, 8))
+    ]
+    assert packed[0].completion.shape == (3, 6)
+    assert packed[1].completion.shape == (8, 16)
     narrow, padded = (forward(small.CONFIG)(variables, rows) for rows in packed)
     pairs = zip(relevant(narrow, completions), relevant(padded, completions), strict=True)
     for one, other in pairs:
@@ -203,7 +211,7 @@ def test_bfloat16_kernels_give_float32_logits_near_those_of_float32():
     rows = batch.pack(*example())
     rough, fine = (forward(small.CONFIG)({"params": p}, rows) for p in (params, exact))
     assert rough.dtype == jnp.float32
-    assert 0 < np.abs(rough - fine).max() < 0.05 * np.std(fine)
+    assert 0 < np.abs(rough - fine).max() < 0.2 * np.std(fine)
     grads = jax.jit(jax.grad(functools.partial(shared_loss, rows=rows)))({"params": params})
     assert jax.tree.map(lambda g: g.dtype, grads["params"]) == jax.tree.map(
         lambda p: p.dtype, params

@@ -17,6 +17,8 @@ SETTINGS = chunks.Settings(
     buckets=batch.BatchBuckets(
         prefix=batch.Buckets(16), question=batch.Buckets(16), rows=batch.Buckets(8)
     ),
+    remembered_prefix=batch.Buckets(32),
+    remembered_question=batch.Buckets(32),
 )
 PREFIXES = ((1, 2, 3, 4, 5), (9, 8), ())
 TOLERANCE = 5e-5
@@ -212,7 +214,7 @@ def test_programs_stay_bounded_over_many_shapes():
         for program in (
             engine._encode_prefix,
             engine._read_questions,
-            engine._select,
+            engine._arrange,
             engine._decode,
         )
     )
@@ -224,10 +226,10 @@ def test_programs_stay_bounded_over_many_shapes():
         runner.generate(variables(), requests, temperature=0, max_tokens=int(rng.integers(1, 9)))
         counts.append(runner.programs)
     b = SETTINGS.buckets
-    prefixes, widths, rows = b.prefix.count(32), b.question.count(32), b.rows.count(8)
-    assert (prefixes, widths, rows, b.completion.count(8)) == (2, 2, 1, 1)
-    assert counts[-1] <= prefixes + 2 * prefixes * widths
-    assert counts[-1] == counts[30]
+    prefixes, questions, rows = b.prefix.count(32), b.question.count(32), b.rows.count(8)
+    assert (prefixes, questions, rows, b.completion.count(8)) == (2, 2, 1, 1)
+    decoded = SETTINGS.remembered_prefix.count(32) * SETTINGS.remembered_question.count(32)
+    assert counts[-1] <= prefixes + 2 * prefixes * questions + decoded == 11
     assert compiled() - before <= counts[-1]
 
 
