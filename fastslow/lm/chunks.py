@@ -9,6 +9,10 @@ from typing import NamedTuple
 
 from fastslow.lm import batch
 
+# Decoding only looks back at prefix and question: there padding is cheap and programs are dear.
+_REMEMBERED_PREFIX = batch.Buckets(256)
+_REMEMBERED_QUESTION = batch.Buckets(64)
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
@@ -17,9 +21,8 @@ class Settings:
     max_rows: int = 64
     max_tokens_at_once: int = 8192  # of padded rows together: bounds memory
     buckets: batch.BatchBuckets = batch.BUCKETS
-    # Decoding only looks back at prefix and question: there padding is cheap and programs are dear.
-    remembered_prefix: batch.Buckets = batch.Buckets(256)
-    remembered_question: batch.Buckets = batch.Buckets(64)
+    remembered_prefix: batch.Buckets = _REMEMBERED_PREFIX
+    remembered_question: batch.Buckets = _REMEMBERED_QUESTION
 
 
 class Group(NamedTuple):
