@@ -80,7 +80,7 @@ class Buckets:
 class BatchBuckets:
     """The buckets of every padded axis."""
 
-    prefix: Buckets = Buckets(128)
+    prefix: Buckets = Buckets(64, steps=2)
     question: Buckets = Buckets(32, steps=2)
     completion: Buckets = Buckets(8)
     rows: Buckets = Buckets(8)

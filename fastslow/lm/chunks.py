@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from fastslow.lm import batch
 
-# Decoding only looks back at prefix and question: there padding is cheap and programs are dear.
+# What is only looked back at is cheap to pad, and programs are dear: questions and completions see
+# the prefix, and decoding the question, in coarser buckets than they are read in.
 _REMEMBERED_PREFIX = batch.Buckets(256)
 _REMEMBERED_QUESTION = batch.Buckets(64)
 

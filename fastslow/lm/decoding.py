@@ -67,15 +67,13 @@ def read_questions(
     return Prompted(prefix, prefix_length, memory, lengths, logits)
 
 
-def arrange(prompted: Prompted, sources: jax.Array, prefix: int, question: int) -> Prompted:
+def arrange(prompted: Prompted, sources: jax.Array, question: int) -> Prompted:
     """Return copies of the rows `sources` (R',); NO_SOURCE makes a row that fills the bucket.
 
-    The memories are padded to `prefix` and `question` entries, which nothing sees.
+    The memories are padded to `question` entries, which nothing sees.
     """
-    behind = ((0, 0), (0, 0), (0, prefix - prompted.prefix.keys.shape[2]), (0, 0))
     before = ((0, 0), (0, 0), (0, 0), (question - prompted.question.keys.shape[3], 0), (0, 0))
     return prompted._replace(
-        prefix=jax.tree.map(lambda leaf: jnp.pad(leaf, behind), prompted.prefix),
         question=jax.tree.map(lambda leaf: jnp.pad(leaf[:, :, sources], before), prompted.question),
         question_length=jnp.where(sources == NO_SOURCE, 0, prompted.question_length[sources]),
         logits=prompted.logits[sources],

@@ -11,9 +11,10 @@ XLA may sum in another order for another shape: logits then differ by about 1e-6
 Programs. One program per function, shapes of the padded axes, and structure of the variables. An
 axis of lengths up to n has about steps * log2(n / smallest) buckets (batch.Buckets.count), so a run
 compiles at most the product of these counts, however many requests it makes: `Engine.programs`
-counts. Reading questions depends on the axes prefix, question and rows; decoding on rows,
-completion, and coarser buckets of prefix and question (its program takes longest to compile);
-scoring on completion twice (tokens read, tokens scored).
+counts. Reading a prefix depends on its length alone, and all else sees it in coarser buckets.
+Reading questions depends on question and rows; decoding, which takes longest to compile, on rows,
+completion and a coarser bucket of the question; scoring on question, rows and completion twice
+(tokens read, tokens scored).
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ class Request(NamedTuple):
 
 
 # Weights are always arguments: a jitted function that closes over them folds them as constants.
-_encode_prefix = jax.jit(decoder.encode_prefix, static_argnums=0)
+_read_prefix = jax.jit(scoring.read_prefix, static_argnums=(0, 1))
 _read_questions = jax.jit(decoding.read_questions, static_argnums=0)
-_arrange = jax.jit(decoding.arrange, static_argnums=(2, 3))
+_arrange = jax.jit(decoding.arrange, static_argnums=2)
 _decode = jax.jit(decoding.decode, static_argnums=(0, 1))
 _logprobs = jax.jit(scoring.logprobs, static_argnums=(0, 1))
 _divergences = jax.jit(scoring.divergences, static_argnums=(0, 1))
@@ -220,9 +221,16 @@ class Engine:
         return program(*args)
 
     def _read_prefix(self, variables: decoder.Variables, prefix: batch.Tokens) -> scoring.Prefix:
-        padded = batch.pad_right([prefix], 1, self._settings.buckets.prefix.fit(len(prefix)))[0]
-        memory = self._run(_encode_prefix, self._config, variables, padded)
-        return scoring.Prefix(memory, np.asarray(len(prefix), np.int32))
+        width = self._settings.buckets.prefix.fit(len(prefix))
+        read: scoring.Prefix = self._run(
+            _read_prefix,
+            self._config,
+            self._settings.remembered_prefix.fit(width),
+            variables,
+            batch.pad_right([prefix], 1, width)[0],
+            np.asarray(len(prefix), np.int32),
+        )
+        return read
 
     def _read_questions(
         self, variables: decoder.Variables, prefix: scoring.Prefix, rows: Sequence[Request]
@@ -243,7 +251,6 @@ class Engine:
             _arrange,
             prompted,
             sources,
-            self._settings.remembered_prefix.fit(prompted.prefix.keys.shape[2]),
             self._settings.remembered_question.fit(width),
         )
 

@@ -19,6 +19,15 @@ class Prefix(NamedTuple):
     length: batch.Array  # () int32
 
 
+def read_prefix(
+    shape: config.DecoderConfig, size: int, variables: Any, tokens: jax.Array, length: jax.Array
+) -> Prefix:
+    """Read prefix tokens (P,) once; the memory is padded to `size` entries, which nothing sees."""
+    memory = decoder.encode_prefix(shape, variables, tokens)
+    behind = ((0, 0), (0, 0), (0, size - tokens.shape[0]), (0, 0))
+    return Prefix(jax.tree.map(lambda leaf: jnp.pad(leaf, behind), memory), length)
+
+
 class Targets(NamedTuple):
     """Which tokens to look up in a row: the logits at `slots` predict `tokens`.
 
