@@ -14,7 +14,7 @@ from fastslow import registry, scheduler, streams
 from fastslow.fast import proposers
 from fastslow.learners import language
 from fastslow.lm import loading
-from fastslow.slow import adapters, anchors, objectives
+from fastslow.slow import anchors, objectives
 
 _SECTIONS: tuple[tuple[str, registry.Registry], ...] = (
     ("--model", loading.MODELS),
@@ -22,7 +22,6 @@ _SECTIONS: tuple[tuple[str, registry.Registry], ...] = (
     ("--scheduler", scheduler.SCHEDULERS),
     ("--fast", language.FAST_CHANNELS),
     ("--slow", language.SLOW_CHANNELS),
-    ("config.slow.adapter", adapters.ADAPTERS),
     ("config.slow.objective", objectives.OBJECTIVES),
     ("config.slow.anchors", anchors.ANCHORS),
     ("config.fast.proposers", proposers.PROPOSERS),

@@ -91,7 +91,7 @@ def _replace(
     for key in sorted(asked_for - {"name"} - known):
         raise registry.unknown(f"option of {section} {name!r}", key, known)
     dropped = [key for key in old if key != "name" and key not in known]
-    if dropped:
+    if dropped and known:  # a null plug-in takes nothing, and nobody expects it to
         print(
             f"note: --{section}={name} does not take {', '.join(dropped)} "
             f"(of {old['name']} in the configuration); left out",

@@ -151,20 +151,23 @@ def _thaw(value: Any) -> Any:
 
 def to_json(run: Run) -> dict[str, Any]:
     """Return the flat mapping that `from_mapping(Run, ...)` inverts, in strict-JSON values."""
-
-    def jsonable(value: Any) -> Any:
-        if isinstance(value, Plugin):
-            return {"name": value.name, **jsonable(value.options)}
-        if dataclasses.is_dataclass(value):
-            return {f.name: jsonable(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        if isinstance(value, Mapping):
-            return {k: jsonable(v) for k, v in value.items()}
-        if isinstance(value, tuple | list):
-            return [jsonable(v) for v in value]
-        return value
-
-    encoded: dict[str, Any] = jsonable(run)
+    encoded: dict[str, Any] = plain(run)
     return encoded
+
+
+def plain(value: Any) -> Any:
+    """Return dataclasses, plug-ins and tuples as nested dicts and lists."""
+    if isinstance(value, Plugin):
+        return {"name": value.name, **plain(value.options)}
+    if dataclasses.is_dataclass(value):
+        return {
+            field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)
+        }
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    return value
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
@@ -59,11 +60,10 @@ class Context(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Gradient(slow_settings.Settings):
-    """Settings of a gradient channel, with its exchangeable parts by name and options."""
+    """Settings of a gradient channel; the options of its adapter stand beside them."""
 
     objective: config.Plugin = dataclasses.field(default_factory=lambda: config.Plugin("cispo"))
     anchors: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
-    adapter: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,28 +71,41 @@ class NoSettings:
     """A null channel has nothing to set."""
 
 
-def _gradient(adapter: str, settings: Gradient, context: Context) -> SlowChannel:
+def adapted(name: str) -> Callable[..., SlowChannel]:
+    """Return the factory of the gradient channel that trains through adapter `name`.
+
+    Its options are the fields of `Gradient` and the options of the adapter, whose docstring it has.
+    """
+    adapter = adapters.ADAPTERS.get(name)
+    own = inspect.signature(adapter).parameters
+
+    @functools.wraps(adapter)
+    def factory(*, context: Context, **options: Any) -> SlowChannel:
+        settings = config.from_mapping(
+            Gradient, {key: value for key, value in options.items() if key not in own}, "slow."
+        )
+        chosen = {key: value for key, value in options.items() if key in own}
+        return _gradient(adapters.ADAPTERS.build(name, chosen), settings, context)
+
+    parameters = {**inspect.signature(Gradient).parameters, **own}
+    keywords = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters.values()]
+    context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY)
+    factory.__signature__ = inspect.Signature([*keywords, context])  # type: ignore[attr-defined]
+    return factory
+
+
+def _gradient(adapter: contracts.Adapter, settings: Gradient, context: Context) -> SlowChannel:
     return slow_channel.GradientChannel(
         model=context.model,
         engine=context.engine,
         tasks=context.tasks,
         prompts_of=context.prompts_of,
-        adapter=adapters.ADAPTERS.build(adapter, settings.adapter),
+        adapter=adapter,
         objective=objectives.OBJECTIVES.build(settings.objective.name, settings.objective.options),
         anchors={n: anchors.ANCHORS.build(n, options) for n, options in settings.anchors.items()},
         settings=settings,
         on_step=context.on_step,
     )
-
-
-def lora(settings: Gradient, context: Context) -> SlowChannel:
-    """Gradient steps on a low-rank delta of chosen kernels."""
-    return _gradient("lora", settings, context)
-
-
-def full(settings: Gradient, context: Context) -> SlowChannel:
-    """Gradient steps on a full-size delta of every parameter."""
-    return _gradient("full", settings, context)
 
 
 def frozen(settings: NoSettings, context: Context) -> SlowChannel:
@@ -113,8 +126,7 @@ def seeds_only(settings: NoSettings, context: Context) -> FastChannel:
 SLOW_CHANNELS: registry.Registry[SlowChannel] = registry.Registry(
     "slow channel",
     {
-        "lora": config.configured(lora, Gradient),
-        "full": config.configured(full, Gradient),
+        **{name: adapted(name) for name in adapters.ADAPTERS},
         "none": config.configured(frozen, NoSettings),
     },
 )

@@ -1,0 +1,63 @@
+"""Every option of every part at its default, so that any of them can be set by a flag."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import ml_collections
+from ml_collections import config_dict
+
+from fastslow import config, scheduler, streams
+from fastslow.fast import channel
+from fastslow.learners import language
+from fastslow.slow import adapters
+
+_CONTEXT = ("seed", "order_seed")
+
+
+def get_config() -> ml_collections.ConfigDict:
+    """Return Fast-Slow Training of SmolLM2-135M on the default tasks, all else at its default."""
+    found = ml_collections.ConfigDict()
+    found.seed = 0
+    found.order_seed = 0
+    found.model = {"name": "smollm2-135m-instruct", "dtype": "bfloat16"}
+    found.stream = stream("evals_short")
+    found.scheduler = policy("interleave")
+    found.fast = section("gepa", channel.Settings())
+    found.slow = section("lora", language.Gradient()) | _defaults(adapters.ADAPTERS.get("lora"))
+    found.evaluation = _open(config.plain(config.Evaluation()))
+    return found
+
+
+def stream(name: str) -> dict[str, Any]:
+    """Return a registered stream with the options that have a default."""
+    return {"name": name, **_defaults(streams.STREAMS.get(name))}
+
+
+def policy(name: str) -> dict[str, Any]:
+    """Return a registered scheduler with the options that have a default."""
+    return {"name": name, **_defaults(scheduler.SCHEDULERS.get(name))}
+
+
+def section(name: str, settings: Any) -> dict[str, Any]:
+    """Return a plug-in's section: its name and the fields of its settings dataclass."""
+    return {"name": name, **_open(config.plain(settings))}
+
+
+def _defaults(factory: Any) -> dict[str, Any]:
+    parameters = inspect.signature(factory).parameters.items()
+    return {
+        key: parameter.default
+        for key, parameter in parameters
+        if key not in _CONTEXT and parameter.default is not parameter.empty
+    }
+
+
+def _open(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace None by a placeholder that a flag can fill with a number."""
+    return {
+        key: config_dict.placeholder(float) if value is None else value
+        for key, value in fields.items()
+    }
