@@ -21,6 +21,7 @@ from fastslow import (
     types,
 )
 from fastslow import run as loop
+from fastslow.fast import templates
 from fastslow.learners import language
 from fastslow.lm import loading, source
 from fastslow.report import progress, records, report
@@ -70,7 +71,11 @@ def build(
     on_step = functools.partial(watcher.step, "slow")
     learner = language.build(settings, model, stream.tasks, on_step)
     experiment = loop.Experiment(stream, learner, policy, settings.evaluation, settings.seed)
-    identity = {"model_digest": model.digest, "stream_digest": digest(stream)}
+    identity = {
+        "model_digest": model.digest,
+        "stream_digest": digest(stream),
+        "template_digests": templates.hashes(),
+    }
     return experiment, identity
 
 
