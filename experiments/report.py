@@ -1,6 +1,6 @@
 """Write the report of a run again from the files in its directory, also of an unfinished run.
 
-python -m experiments.report --workdir=runs/quickstart-interleave-seed0-order0
+python -m experiments.report --workdir=runs/mine
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ _TEST_CONFIG = flags.DEFINE_boolean(
     "test_config", False, "Take the configuration file's get_test_config(): tiny, under a minute."
 )
 _WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Run directory. Default: runs/CONFIG-SCHEDULER-seedS-orderO."
+    "workdir", None, "Run directory. Default: a name under runs/ made from the configuration."
 )
 _RESUME = flags.DEFINE_boolean("resume", False, "Go on with the run in the run directory.")
 _MODEL = flags.DEFINE_string(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import json
 import pathlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -101,9 +103,11 @@ def _replace(
 
 
 def default_workdir(flag: str, run: config.Run) -> str:
-    """Return runs/CONFIG-SCHEDULER-seedS-orderO, relative to the working directory."""
+    """Return a name under runs/ that is the same for the same configuration, and only then."""
     stem = pathlib.Path(config_flags.get_config_filename(flags.FLAGS[flag])).stem
-    return f"runs/{stem}-{run.scheduler.name}-seed{run.seed}-order{run.order_seed}"
+    content = json.dumps(config.to_json(run), sort_keys=True).encode()
+    digest = hashlib.sha256(content).hexdigest()[:8]
+    return f"runs/{stem}-{run.scheduler.name}-seed{run.seed}-{digest}"
 
 
 def run_main(main: Callable[[Sequence[str]], None]) -> None:

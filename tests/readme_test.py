@@ -63,7 +63,8 @@ def stream_of_the_readme():
 
 
 def run_the_main_job(directory):
-    done = run(["-m", "experiments.run", "--test_config"], directory)
+    command = "-m experiments.run --test_config --workdir=runs/mine"
+    done = run(command.split(), directory)
     assert done.returncode == 0, done.stdout
 
 
