@@ -1,0 +1,1 @@
+"""Speed of the parts that cost time, beside peers: one command each."""

@@ -1,0 +1,267 @@
+"""Speed of the engine and of a LoRA update on SmolLM2-135M, beside peers on the same machine.
+
+    python -m benchmarks.engine [--rows=64] [--probe=path/to/smollm2_jax.py]
+
+Peers: `naive.py`, and with --probe a module of the interface (prefix, suffix, sample, logps, lora,
+tobf) of the prototype this engine replaced. One shared prompt, rows of random tokens, every row
+decodes to the full length. Best of --repeats after one warm-up call, which compiles; tokens count
+once, however often a peer computes them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib.util
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import app, flags
+
+from benchmarks import naive
+from fastslow.lm import batch, decoder, loading, model
+from fastslow.lm import engine as engine_lib
+
+_MODEL = flags.DEFINE_string("model", "smollm2-135m-instruct", "A model that loading.load knows.")
+_PROBE = flags.DEFINE_string("probe", None, "Path of the prototype's module, to measure it too.")
+_ROWS = flags.DEFINE_integer("rows", 64, "Rows of a batch.")
+_PREFIX = flags.DEFINE_integer("prefix", 170, "Tokens of the shared prompt.")
+_QUESTION = flags.DEFINE_integer("question", 64, "Tokens of each row's question.")
+_COMPLETION = flags.DEFINE_integer("completion", 6, "Tokens trained on, per row.")
+_NEW_TOKENS = flags.DEFINE_integer("new_tokens", 16, "Tokens decoded, per row.")
+_REPEATS = flags.DEFINE_integer("repeats", 3, "Timed calls, of which the fastest counts.")
+
+_RANK = 8
+_ADAPTED = ("q", "v", "up", "down")
+
+
+class Inputs(NamedTuple):
+    """The same tokens for everyone."""
+
+    prefix: np.ndarray  # (P,)
+    questions: np.ndarray  # (R, T)
+    completions: np.ndarray  # (R, N)
+
+
+class Seconds(NamedTuple):
+    """What one contender took."""
+
+    prompt: float
+    decode: float  # all steps
+    update: float
+
+
+class Endless(NamedTuple):
+    """A chat without stop tokens, so that every row decodes to the full length."""
+
+    stop_tokens: frozenset[int] = frozenset()
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Return no text: it is not what is measured."""
+        return ""
+
+
+def fastest(function: Callable[[], Any]) -> float:
+    """Return the least wall time of a call, after one that compiles."""
+    times = []
+    for _ in range(1 + _REPEATS.value):
+        started = time.perf_counter()
+        jax.block_until_ready(function())
+        times.append(time.perf_counter() - started)
+    print(f"    first call {times[0]:6.1f} s, then {min(times[1:]):7.3f} s", flush=True)
+    return min(times[1:])
+
+
+def adapters(language_model: model.LanguageModel) -> Any:
+    """Return LoRA factors as training starts with them."""
+    kernels = {name: language_model.params["blocks"][name]["kernel"] for name in _ADAPTED}
+    noise = np.random.default_rng(0)
+    return {
+        "blocks": {
+            name: {
+                "a": jnp.asarray(noise.normal(size=(*k.shape[:2], _RANK)) / 24, jnp.float32),
+                "b": jnp.zeros((k.shape[0], _RANK, k.shape[2])),
+            }
+            for name, k in kernels.items()
+        }
+    }
+
+
+def mean_logprob(logits: jax.Array, tokens: np.ndarray) -> jax.Array:
+    """Return the mean log-probability of tokens (R, N) under logits (R, N, V)."""
+    logprobs = jax.nn.log_softmax(logits)
+    return jnp.take_along_axis(logprobs, tokens[..., None], axis=-1).mean()
+
+
+def time_engine(language_model: model.LanguageModel, inputs: Inputs) -> Seconds:
+    """Measure the engine through its public interface, and the update through completion_logits."""
+    c, variables = language_model.config, {"params": language_model.params}
+    silent = dataclasses.replace(language_model, chat=Endless())  # type: ignore[arg-type]
+    runner = engine_lib.Engine(silent)
+    prefix = tuple(inputs.prefix.tolist())
+    requests = [
+        engine_lib.Request(prefix, tuple(question), seed)
+        for seed, question in enumerate(inputs.questions.tolist())
+    ]
+    generate = functools.partial(runner.generate, variables, requests, temperature=1.0)
+    prompt = fastest(lambda: generate(max_tokens=1))
+    both = fastest(lambda: generate(max_tokens=_NEW_TOKENS.value))
+    packed = batch.pack(prefix, inputs.questions.tolist(), inputs.completions.tolist())
+
+    @jax.jit
+    def update(lora: Any, params: Any, rows: batch.TokenBatch) -> Any:
+        def loss(lora: Any) -> jax.Array:
+            logits = decoder.completion_logits(c, {"params": params, "lora": lora}, rows)
+            count, size = inputs.completions.shape
+            return mean_logprob(logits[:count, :size], inputs.completions)
+
+        return jax.value_and_grad(loss)(lora)
+
+    lora = adapters(language_model)
+    return Seconds(
+        prompt, both - prompt, fastest(lambda: update(lora, language_model.params, packed))
+    )
+
+
+def time_naive(language_model: model.LanguageModel, inputs: Inputs) -> Seconds:
+    """Measure the naive peer."""
+    c, variables = language_model.config, {"params": language_model.params}
+    repeated = np.broadcast_to(inputs.prefix, (len(inputs.questions), len(inputs.prefix)))
+    prompts = np.concatenate([repeated, inputs.questions], axis=1)
+    rows = np.concatenate([prompts, inputs.completions], axis=1)
+    read = jax.jit(functools.partial(naive.completion_logits, c, 1))
+    prompt = fastest(lambda: read(variables, prompts))
+    generate = jax.jit(functools.partial(naive.generate, c, _NEW_TOKENS.value))
+    both = fastest(lambda: generate(variables, prompts, jax.random.key(0)))
+
+    @jax.jit
+    def update(lora: Any, params: Any, rows: jax.Array) -> Any:
+        def loss(lora: Any) -> jax.Array:
+            trained = {"params": params, "lora": lora}
+            logits = naive.completion_logits(c, _COMPLETION.value, trained, rows)
+            return mean_logprob(logits, inputs.completions)
+
+        return jax.value_and_grad(loss)(lora)
+
+    lora = adapters(language_model)
+    update_seconds = fastest(lambda: update(lora, language_model.params, rows))
+    return Seconds(prompt, both - prompt, update_seconds)
+
+
+def time_probe(path: str, language_model: model.LanguageModel, inputs: Inputs) -> Seconds:
+    """Measure the prototype, with its own parameter tree."""
+    spec = importlib.util.spec_from_file_location("probe", path)
+    if spec is None or spec.loader is None:
+        raise app.UsageError(f"--probe={path} is no Python module")
+    probe = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(probe)
+    params = probe.tobf(_probe_params(language_model))
+    prefix, questions = inputs.prefix[None], inputs.questions
+    full = np.full(len(questions), questions.shape[1], np.int32)
+
+    @jax.jit
+    def read(params: Any, prefix: jax.Array, questions: jax.Array) -> jax.Array:
+        hidden, _ = probe.suffix(params, {}, probe.prefix(params, {}, prefix), questions, full)
+        return probe.logits(params, hidden[:, -1])
+
+    prompt = fastest(lambda: read(params, prefix, questions))
+    sample = functools.partial(probe.sample, params, {}, prefix, questions, full)
+    both = fastest(lambda: sample(jax.random.key(0), 1.0, new=_NEW_TOKENS.value))
+
+    @jax.jit
+    def update(lora: Any, params: Any, rows: Inputs) -> Any:
+        def loss(lora: Any) -> jax.Array:
+            _, logprobs = probe.logps(
+                params, lora, rows.prefix[None], rows.questions, full, rows.completions
+            )
+            return logprobs.mean()
+
+        return jax.value_and_grad(loss)(lora)
+
+    lora = probe.lora(params, r=_RANK)
+    return Seconds(prompt, both - prompt, fastest(lambda: update(lora, params, inputs)))
+
+
+def _probe_params(language_model: model.LanguageModel) -> Any:
+    """Return the parameters in the prototype's tree: float32, rotary pairs interleaved."""
+    blocks = language_model.params["blocks"]
+
+    def interleaved(kernel: jax.Array) -> jax.Array:
+        layers, width, _ = kernel.shape
+        halves = kernel.reshape(layers, width, -1, 2, language_model.config.head_dim // 2)
+        return halves.swapaxes(-1, -2).reshape(kernel.shape)
+
+    kernels = {
+        "attn_q": interleaved(blocks["q"]["kernel"]),
+        "attn_k": interleaved(blocks["k"]["kernel"]),
+        "attn_v": blocks["v"]["kernel"],
+        "attn_output": blocks["o"]["kernel"],
+        "ffn_gate": blocks["gate"]["kernel"],
+        "ffn_up": blocks["up"]["kernel"],
+        "ffn_down": blocks["down"]["kernel"],
+    }
+    norms = {name: blocks[name]["scale"] for name in ("attn_norm", "ffn_norm")}
+    return {
+        "emb": language_model.params["embed"]["embedding"],
+        "norm": language_model.params["final_norm"]["scale"],
+        "blk": {**kernels, **norms},
+    }
+
+
+def report(times: dict[str, Seconds]) -> None:
+    """Print tokens per second of everyone and our ratios to them."""
+    prompt = _PREFIX.value + _ROWS.value * _QUESTION.value
+    tokens = {
+        "prompt": prompt,
+        "decode": _ROWS.value * (_NEW_TOKENS.value - 1),
+        "update": prompt + _ROWS.value * _COMPLETION.value,
+    }
+    ours = times["engine"]
+    print(
+        f"\n{'':10s}{'prompt tok/s':>18s}{'decode tok/s':>18s}{'ms/step':>10s}{'update tok/s':>18s}"
+    )
+    for name, seconds in times.items():
+        cells = [
+            f"{tokens[what] / took:9.0f} ({took / our:4.2f}x)"
+            for what, took, our in zip(Seconds._fields, seconds, ours, strict=True)
+        ]
+        step = 1000 * seconds.decode / (_NEW_TOKENS.value - 1)
+        print(f"{name:10s}{cells[0]:>18s}{cells[1]:>18s}{step:10.0f}{cells[2]:>18s}")
+    print("(in brackets: how many times faster the engine is)")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Measure everyone and print the table."""
+    if len(argv) > 1:
+        raise app.UsageError(f"unexpected arguments: {argv[1:]}")
+    language_model = loading.load(_MODEL.value, dtype="bfloat16")
+    noise = np.random.default_rng(0)
+    inputs = Inputs(
+        *(
+            noise.integers(3, language_model.config.vocab_size, shape, np.int32)
+            for shape in (
+                (_PREFIX.value,),
+                (_ROWS.value, _QUESTION.value),
+                (_ROWS.value, _COMPLETION.value),
+            )
+        )
+    )
+    contenders: dict[str, Callable[[], Seconds]] = {
+        "engine": lambda: time_engine(language_model, inputs),
+        "naive": lambda: time_naive(language_model, inputs),
+    }
+    if path := _PROBE.value:
+        contenders["probe"] = lambda: time_probe(path, language_model, inputs)
+    times = {}
+    for name, contender in contenders.items():
+        print(f"{name}: prompt, prompt + decoding, update", flush=True)
+        times[name] = contender()
+    report(times)
+
+
+if __name__ == "__main__":
+    app.run(main)
