@@ -11,15 +11,6 @@ from fastslow import types
 from fastslow.lm import batch as lm_batch
 from fastslow.slow import contracts
 
-# Every combination of buckets that occurs is a program to compile, and programs of the backward
-# pass are the dearest: coarser than for inference.
-BUCKETS = lm_batch.BatchBuckets(
-    prefix=lm_batch.Buckets(128),
-    question=lm_batch.Buckets(32),
-    completion=lm_batch.Buckets(8),
-    rows=lm_batch.Buckets(8),
-)
-
 
 def minibatches(examples: types.Split, steps: int) -> Iterator[types.Split]:
     """Yield `steps` contiguous, nearly equal parts of `examples`, in order.
@@ -49,7 +40,6 @@ def pack(rows: Sequence[contracts.Row]) -> contracts.MicroBatch:
         rows[0].request.prefix,
         [row.request.question for row in rows],
         [row.tokens for row in rows],
-        BUCKETS,
     )
     shape = inputs.completion.shape
     behaviour = np.zeros(shape, np.float32)

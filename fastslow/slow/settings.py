@@ -15,7 +15,7 @@ class Settings:
     warmup_steps: int = 4  # counted from the start of the run, not of the lesson
     clip_norm: float = 1.0  # of the gradient
     weight_decay: float = 0.0  # decoupled, towards the base model
-    micro_rows: int = 32  # rows of one forward and backward pass: what memory is proportional to
+    micro_rows: int = 16  # rows of one forward and backward pass: what memory is proportional to
     remat: bool = False  # recompute layers in the backward pass: less memory, a third more work
     drift_cap: float | None = (
         None  # nats per token a lesson may move the policy, KL(after || before)

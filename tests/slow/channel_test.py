@@ -6,6 +6,7 @@ import re
 
 import jax
 import numpy as np
+import optax
 import pytest
 
 from fastslow import types
@@ -152,13 +153,12 @@ def test_costs_and_details_add_up():
         assert {"loss", "grad_norm", "clipped_share", "anchor/kl", "anchor/l2"} <= set(step)
 
 
-def test_on_policy_ratios_are_one():
-    """The update sees the log-probabilities the engine sampled with: nothing is clipped."""
-    learner = dataclasses.replace(
-        shared(), objective=OBJECTIVES.build("grpo", {"clip_low": 1e-3, "clip_high": 1e-3})
-    )
-    _, told = absorb(learner, learner.init(0), 1)
-    assert told.details["steps"][0]["clipped_share"] == 0
+def test_the_update_sees_the_log_probabilities_that_were_sampled_with():
+    learner = shared()
+    _, told = absorb(learner, learner.init(0))
+    for step in told.details["steps"]:
+        assert step["off_policy"] < 1e-4  # nats
+        assert step["clipped_share"] == 0
 
 
 def test_progress_is_reported_step_by_step():
@@ -200,11 +200,14 @@ def test_groups_without_variance_change_nothing_of_the_others_step():
     def scorer(text, example):
         return types.Score(float(text[:1].isdigit()) if int(example.id) < 4 else 1.0, "")
 
-    learner = build(scorer=scorer)
+    task = dataclasses.replace(shared().tasks["digits"], scorer=scorer)
+    learner = dataclasses.replace(shared(), tasks={"digits": task})
     both, told = absorb(learner, learner.init(0), 1, 3, EXAMPLES[:8])
     alone, _ = absorb(learner, learner.init(0), 1, 3, EXAMPLES[:4])
     assert told.details["steps"][0]["silent_groups"] >= 4
     assert differs(both.trainable, learner.init(0).trainable)
+    # The first moment is a tenth of the gradient; Adam's own step would blow rounding up.
+    both, alone = (optax.tree.get(state.opt_state, "mu") for state in (both, alone))
     jax.tree.map(functools.partial(np.testing.assert_allclose, atol=1e-6), both, alone)
 
 
@@ -309,11 +312,3 @@ def test_variables_start_at_the_base_and_follow_the_state():
     state, _ = absorb(learner, learner.init(0))
     assert drift(learner, learner.init(0), learner.init(1)) == pytest.approx(0, abs=1e-6)
     assert drift(learner, learner.init(0), state) > 1e-4
-
-
-def test_the_full_adapter_learns_too():
-    learner = build("sft", "full", learning_rate=3e-3)
-    state, told = absorb(learner, learner.init(0), 10, 0, EXAMPLES[:4])
-    losses = [step["loss"] for step in told.details["steps"]]
-    assert losses[-1] < 0.8 * losses[0]
-    assert learner.restore(learner.save(state)).steps == 10

@@ -107,6 +107,7 @@ def test_clipping_is_counted(name, share):
     batch = batch._replace(behaviour_logprobs=behaviour, advantages=np.ones(6, np.float32))
     _, metrics = gradient(name, params, batch)
     assert metrics["clipped_share"] == pytest.approx(share, abs=1e-6)
+    assert metrics["off_policy"] == pytest.approx(1.0, rel=1e-5)
 
 
 def test_cispo_keeps_the_gradient_that_grpo_clips_away():

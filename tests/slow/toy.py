@@ -15,7 +15,7 @@ from fastslow.slow.adapters import ADAPTERS
 from fastslow.slow.objectives import OBJECTIVES
 
 VOCABULARY, WIDTH, LAYERS = 19, 8, 2
-MODULES = ("q", "k", "v", "o", "gate", "up", "down")
+MODULES = ("q", "v", "up", "down")
 PREFIX_ONLY = 18  # a token that no question and no completion holds
 DECODER = config.DecoderConfig(
     vocab_size=VOCABULARY,

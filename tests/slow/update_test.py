@@ -120,7 +120,7 @@ def test_the_reference_forward_is_computed_only_for_anchors_that_read_it():
     on_parameters = flops(toy.parts("lora", anchors={"l2": ANCHORS.build("l2sp")}))
     on_outputs = flops(toy.parts("lora", anchors={"kl": ANCHORS.build("kl_exact")}))
     assert on_parameters == pytest.approx(without, rel=0.01)
-    assert on_outputs > 1.2 * without
+    assert on_outputs > 1.1 * without
 
 
 def test_nothing_large_is_compiled_into_the_programs():
@@ -161,5 +161,7 @@ def test_gradients_are_clipped_by_their_global_norm():
 def test_weight_decay_pulls_the_delta_to_zero():
     optimizer = update.adamw(0.1, 0, 1.0, 0.5)
     trainable = {"w": np.ones(1, np.float32)}
-    changes, _ = optimizer.update({"w": np.zeros(1)}, optimizer.init(trainable), trainable)
+    changes, _ = optimizer.update(
+        {"w": np.zeros(1, np.float32)}, optimizer.init(trainable), trainable
+    )
     assert changes["w"][0] == pytest.approx(-0.05)

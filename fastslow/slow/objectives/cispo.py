@@ -21,8 +21,10 @@ def cispo(tau: float = 4.0) -> contracts.Objective:
     def loss(
         logprobs: jax.Array, batch: contracts.MicroBatch
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        ratio = jax.lax.stop_gradient(jnp.exp(logprobs - batch.behaviour_logprobs))
+        log_ratio = jax.lax.stop_gradient(logprobs - batch.behaviour_logprobs)
+        ratio = jnp.exp(log_ratio)
         weight = jnp.minimum(ratio, tau)
-        return -weight * batch.advantages[:, None] * logprobs, {"clipped_share": ratio > tau}
+        losses = -weight * batch.advantages[:, None] * logprobs
+        return losses, {"clipped_share": ratio > tau, "off_policy": jnp.abs(log_ratio)}
 
     return contracts.Objective(collect=experience.rollouts, loss=loss)

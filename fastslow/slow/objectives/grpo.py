@@ -22,10 +22,12 @@ def grpo(clip_low: float = 0.2, clip_high: float = 0.2) -> contracts.Objective:
     def loss(
         logprobs: jax.Array, batch: contracts.MicroBatch
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        ratio = jnp.exp(logprobs - batch.behaviour_logprobs)
+        log_ratio = logprobs - batch.behaviour_logprobs
+        ratio = jnp.exp(log_ratio)
         advantages = batch.advantages[:, None]
         clipped = jnp.clip(ratio, 1 - clip_low, 1 + clip_high) * advantages
         free = ratio * advantages
-        return -jnp.minimum(free, clipped), {"clipped_share": clipped < free}
+        statistics = {"clipped_share": clipped < free, "off_policy": jnp.abs(log_ratio)}
+        return -jnp.minimum(free, clipped), statistics
 
     return contracts.Objective(collect=experience.rollouts, loss=loss)

@@ -1,0 +1,61 @@
+"""One step after another on rows: every adapter with every objective."""
+
+import jax
+import numpy as np
+import pytest
+
+from fastslow.slow import settings as settings_lib
+from fastslow.slow import training, update
+from fastslow.slow.adapters import ADAPTERS
+from fastslow.slow.objectives import OBJECTIVES
+from tests.slow import toy
+
+SETTINGS = settings_lib.Settings(micro_rows=4)
+
+
+def repeated(made, rows, steps, settings=SETTINGS):
+    updater, state, taken = update.make(made), toy.state(made, toy.params()), []
+    for _ in range(steps):
+        taken.append(training.take(updater, toy.params(), state, rows, settings))
+        state = taken[-1].state
+    return taken
+
+
+@pytest.mark.parametrize("adapter", list(ADAPTERS))
+@pytest.mark.parametrize("objective", list(OBJECTIVES))
+def test_steps_change_the_weights_lower_the_loss_and_are_counted(adapter, objective):
+    made = toy.parts(adapter, objective, rate=0.02)
+    taken = repeated(made, toy.rows(0), 6)
+    start = toy.state(made, toy.params())
+    assert taken[-1].metrics["loss"] < taken[0].metrics["loss"] - 0.05
+    assert [int(step.state.steps) for step in taken] == [1, 2, 3, 4, 5, 6]
+    changed = jax.tree.map(
+        lambda x, y: not np.array_equal(x, y), taken[-1].state.trainable, start.trainable
+    )
+    assert all(jax.tree.leaves(changed))  # every leaf
+    assert all(step.problem is None for step in taken)
+    assert taken[0].metrics["update_norm"] > 0
+
+
+@pytest.mark.parametrize("adapter", list(ADAPTERS))
+def test_steps_are_deterministic(adapter):
+    made = toy.parts(adapter, "cispo")
+    first, second = (repeated(made, toy.rows(0), 2)[-1].state for _ in range(2))
+    jax.tree.map(np.testing.assert_array_equal, first, second)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "problem"),
+    [
+        ({}, None),
+        ({"loss": float("nan")}, "loss is nan"),
+        ({"grad_norm": float("inf")}, "grad_norm is inf"),
+        ({"update_norm": float("nan")}, "update_norm is nan"),
+        ({"loss": 2e3}, "loss 2e+03 exceeds 1000"),
+        ({"loss": -2e3}, None),
+        ({"grad_norm": 1.5e4}, "grad_norm 1.5e+04 exceeds 10000"),
+    ],
+)
+def test_problems_are_named(metrics, problem):
+    fine = {"loss": 1.0, "grad_norm": 1.0, "update_norm": 1.0}
+    assert training.problem_in(fine | metrics, SETTINGS) == problem
