@@ -32,7 +32,7 @@ _ROWS = flags.DEFINE_integer("rows", 64, "Rows of a batch.")
 _PREFIX = flags.DEFINE_integer("prefix", 170, "Tokens of the shared prompt.")
 _QUESTION = flags.DEFINE_integer("question", 64, "Tokens of each row's question.")
 _COMPLETION = flags.DEFINE_integer("completion", 6, "Tokens trained on, per row.")
-_NEW_TOKENS = flags.DEFINE_integer("new_tokens", 16, "Tokens decoded, per row.")
+_NEW_TOKENS = flags.DEFINE_integer("new_tokens", 32, "Tokens decoded, per row.")
 _REPEATS = flags.DEFINE_integer("repeats", 3, "Timed calls, of which the fastest counts.")
 
 _RANK = 8

@@ -15,7 +15,7 @@ from fastslow.lm import batch, scoring
 
 
 class Branched(NamedTuple):
-    """Rows with their targets; row r's completion c has its targets at `ends[c-1]:ends[c]`."""
+    """Rows with their targets: those of a row's completions, one after the other."""
 
     rows: batch.Rows
     targets: scoring.Targets
@@ -33,7 +33,7 @@ class Sizes(NamedTuple):
 
 def read_tokens(completions: Sequence[batch.Tokens]) -> int:
     """Return how many tokens of `completions` are read: of each, all but the last."""
-    return sum(max(len(completion) - 1, 0) for completion in completions)
+    return sum(len(completion) - 1 for completion in completions)
 
 
 def build(

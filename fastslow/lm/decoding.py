@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fastslow.lm import attention, batch, block, config, decoder, sampling
+from fastslow.lm import attention, batch, bits, block, config, decoder, sampling
 
 
 class Prompted(NamedTuple):
@@ -105,9 +105,11 @@ def decode(
 def _layers(
     shape: config.DecoderConfig, variables: Any, prompted: Prompted
 ) -> list[tuple[Any, attention.Memory, attention.Memory]]:
-    """Cut weights and read-only memories into one tuple per layer."""
+    """Cut weights and read-only memories into one tuple per layer (as bits: see `bits`)."""
     stacked = (decoder.stacked_blocks(variables), prompted.prefix, prompted.question)
-    return [jax.tree.map(lambda leaf: leaf[i], stacked) for i in range(shape.layers)]  # noqa: B023
+    hidden = bits.hide(stacked)
+    at = lambda tree, i: jax.tree.map(lambda leaf: leaf[i], tree)
+    return [bits.show(at(hidden, i), at(stacked, i)) for i in range(shape.layers)]
 
 
 def _step(

@@ -94,7 +94,9 @@ class Engine:
             return self._completions(sampled, len(rows))
 
         started = time.perf_counter()
-        completions, read = self._batched([variables], requests, [max_tokens] * len(requests), work)
+        room = [max_tokens] * len(requests)
+        self._check_context(requests, room)
+        completions, read = self._batched([variables], requests, room, work)
         sampled_tokens = sum(len(completion.tokens) for completion in completions)
         return completions, self._cost(read, sampled_tokens, started)
 
@@ -141,9 +143,8 @@ class Engine:
             pairs = zip(np.asarray(forward), np.asarray(backward), strict=True)
             return list(pairs)[: len(chunk)]
 
-        _check_completions(requests, [[tokens] for tokens in completions])
         started = time.perf_counter()
-        behind = [len(tokens) for tokens in completions]
+        behind = self._check_completions(requests, [[tokens] for tokens in completions])
         pairs, read = self._batched(both, requests, behind, work)
         forward, backward = np.array(pairs, np.float32).reshape(-1, 2).T
         return (forward, backward), self._cost(read + 2 * sum(behind), 0, started)
@@ -169,9 +170,8 @@ class Engine:
                 for i, logprobs in zip(chunk, np.asarray(scored), strict=False)
             ]
 
-        _check_completions(requests, choices)
         started = time.perf_counter()
-        behind = [sum(map(len, completions)) for completions in choices]
+        behind = self._check_completions(requests, choices)
         scored, read = self._batched([variables], requests, behind, work)
         return scored, self._cost(read + sum(behind), 0, started)
 
@@ -185,9 +185,8 @@ class Engine:
         """Do `work` chunk by chunk with the prefixes read under every one of `variables`.
 
         `behind`: how many tokens follow each question. Returns results in the order of requests,
-        and how many prompt tokens were read.
+        and how many tokens prefixes (once per group) and questions have.
         """
-        self._check(requests, behind)
         prefixes = [request.prefix for request in requests]
         questions = [request.question for request in requests]
         lengths = [len(q) + more for q, more in zip(questions, behind, strict=True)]
@@ -200,10 +199,10 @@ class Engine:
                 results.update(zip(chunk, work(read, chunk), strict=True))
         return [results[i] for i in range(len(requests))], tokens * len(variables)
 
-    def _check(self, requests: Sequence[Request], behind: Sequence[int]) -> None:
-        """Raise ValueError for a request the model cannot read."""
+    def _check_context(self, requests: Sequence[Request], room: Sequence[int]) -> None:
+        """Raise ValueError for a request that the model cannot read with `room` tokens after it."""
         context = self._config.max_context
-        for number, (request, more) in enumerate(zip(requests, behind, strict=True)):
+        for number, (request, more) in enumerate(zip(requests, room, strict=True)):
             if not request.question:
                 raise ValueError(f"request {number} has an empty question: nothing to continue")
             prompt = len(request.prefix) + len(request.question)
@@ -212,6 +211,16 @@ class Engine:
                     f"request {number} needs {prompt} prompt + {more} completion tokens, "
                     f"the model's context holds {context}"
                 )
+
+    def _check_completions(self, requests: Sequence[Request], choices: Choices) -> list[int]:
+        """Return how many completion tokens of each request are read; ValueError if unusable."""
+        if len(requests) != len(choices):
+            raise ValueError(f"{len(requests)} requests but completions for {len(choices)}")
+        for number, completions in enumerate(choices):
+            if not completions or not all(len(tokens) for tokens in completions):
+                raise ValueError(f"request {number} has no completion, or an empty one, to score")
+        self._check_context(requests, [batch.longest(completions) for completions in choices])
+        return [branches.read_tokens(completions) for completions in choices]
 
     def _run(self, program: Any, *args: Any) -> Any:
         """Call a jitted function and count it if its shapes are new."""
@@ -305,12 +314,3 @@ def _split(logprobs: np.ndarray, completions: Sequence[batch.Tokens]) -> list[np
     """Cut a row's log-probabilities into those of each completion."""
     ends = np.cumsum([len(completion) for completion in completions])
     return [part.copy() for part in np.split(logprobs[: ends[-1]], ends[:-1])]
-
-
-def _check_completions(requests: Sequence[Request], choices: Choices) -> None:
-    """Raise ValueError unless every request comes with completions of at least one token."""
-    if len(requests) != len(choices):
-        raise ValueError(f"{len(requests)} requests but completions for {len(choices)}")
-    for number, completions in enumerate(choices):
-        if not completions or not all(len(tokens) for tokens in completions):
-            raise ValueError(f"request {number} has no completion, or an empty one, to score")

@@ -122,15 +122,17 @@ def masked_loss(logits, tokens, lengths):
 def plain_loss(variables):
     """The same loss without a shared prefix: every row runs through the whole sequence."""
     prefix, questions, completions = example()
-    total = 0.0
-    for question, completion in zip(questions, completions, strict=True):
-        tokens = jnp.array([[*prefix, *question, *completion]])
-        rows = batch.plain_rows(tokens, jnp.array([tokens.shape[1]]))
-        x, _ = decoder.encode(small.CONFIG, variables, None, 0, rows)
-        start = len(prefix) + len(question) - 1
-        predicting = decoder.logits(small.CONFIG, variables, x)[:, start:-1]
-        total += masked_loss(predicting, tokens[:, start + 1 :], jnp.array([len(completion)]))
-    return total
+    whole = [[*prefix, *q, *c] for q, c in zip(questions, completions, strict=True)]
+    width = batch.longest(whole)
+    tokens = jnp.asarray(batch.pad_left(whole, len(whole), width))
+    rows = batch.plain_rows(tokens, jnp.asarray(batch.lengths(whole, len(whole))))
+    x, _ = decoder.encode(small.CONFIG, variables, None, 0, rows)
+    longest = batch.longest(completions)
+    predicting = decoder.logits(small.CONFIG, variables, x[:, width - longest - 1 : -1])
+    logprobs = jax.nn.log_softmax(predicting)
+    chosen = jnp.take_along_axis(logprobs, tokens[:, width - longest :, None], axis=-1)[..., 0]
+    lengths = jnp.asarray(batch.lengths(completions, len(whole)))
+    return -jnp.sum(jnp.where(jnp.arange(longest) >= longest - lengths[:, None], chosen, 0.0))
 
 
 def test_gradients_go_through_the_prefix_as_in_the_plain_forward():

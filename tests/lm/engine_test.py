@@ -201,9 +201,9 @@ def test_cost_counts_a_shared_prefix_once():
     assert cost.flops == 2 * small.CONFIG.multiplied_parameters * (24 + 30)
     assert cost.seconds > 0
     _, cost = runner.score(variables(), requests, [(1, 2)] * 10)
-    assert (cost.prompt_tokens, cost.completion_tokens) == (24 + 20, 0)
+    assert (cost.prompt_tokens, cost.completion_tokens) == (24 + 10, 0)
     _, cost = runner.divergence(variables(), variables(), requests, [(1, 2)] * 10)
-    assert cost.prompt_tokens == 2 * (24 + 20)
+    assert cost.prompt_tokens == 2 * (24 + 10)
 
 
 def test_programs_stay_bounded_over_many_shapes():
