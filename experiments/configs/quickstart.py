@@ -1,4 +1,4 @@
-"""Two short-answer tasks, Fast-Slow Training of SmolLM2-135M: ten minutes on two CPU cores."""
+"""Two short-answer tasks, Fast-Slow Training of SmolLM2-135M, sized for two CPU cores."""
 
 import ml_collections
 

@@ -77,8 +77,9 @@ class GradientChannel:
         evaluation; NaN for objectives that sample nothing. `details` holds the metrics of every
         step.
         """
-        if budget < 1:
-            return state.slow, types.Absorbed("slow", "skipped", "no slow steps in the budget")
+        if budget < 1 or not lesson.examples:
+            reason = "no slow steps in the budget" if budget < 1 else "the lesson has no examples"
+            return state.slow, types.Absorbed("slow", "skipped", reason)
         started = time.perf_counter()
         taught = self._teach(state, lesson, budget, seed)
         after, verdict = self._conclude(state.slow, taught)
@@ -162,7 +163,11 @@ class GradientChannel:
         )
         seconds = time.perf_counter() - started
         tokens = batching.train_tokens(experience.rows, self.settings.micro_rows)
-        metrics |= step.metrics | {"train_tokens": tokens, "update_seconds": seconds}
+        metrics |= step.metrics | {
+            "train_tokens": tokens,
+            "update_seconds": seconds,
+            "tokens_per_second": tokens / seconds,
+        }
         return taught._replace(
             state=step.state,
             steps=(*taught.steps, metrics),

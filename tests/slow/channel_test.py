@@ -169,12 +169,16 @@ def test_progress_is_reported_step_by_step():
     assert [metrics for _, _, metrics in seen] == told.details["steps"]
 
 
-def test_no_budget_is_skipped():
+@pytest.mark.parametrize(
+    ("budget", "examples", "reason"),
+    [(0, EXAMPLES, "no slow steps in the budget"), (2, (), "the lesson has no examples")],
+)
+def test_nothing_to_do_is_skipped(budget, examples, reason):
     learner = shared()
     state = learner.init(0)
-    after, told = absorb(learner, state, 0)
+    after, told = absorb(learner, state, budget, 0, examples)
     assert after is state
-    assert told.outcome == "skipped"
+    assert (told.outcome, told.reason) == ("skipped", reason)
 
 
 def test_no_reward_variance_is_rejected_and_counted():
