@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import copy
+import functools
 import importlib.util
-import json
+import operator
 import pathlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import ml_collections
@@ -39,22 +40,51 @@ def resolve(
     names: Mapping[str, str | None],
     seeds: Mapping[str, int | None],
     reflection: Reflection,
+    overrides: Mapping[str, Any],
+    note: Callable[[str], None],
 ) -> config.Run:
-    """Return the configuration: the file, then --config.* overrides, then the named flags.
+    """Return the configuration: the file, then --config.* and `overrides`, then the named flags.
 
     A plug-in named by a flag keeps the file's options that it knows; the others are dropped, and
-    said so, since they belong to the plug-in it replaces.
+    `note` is told so, since they belong to the plug-in it replaces.
     """
-    mapping = _load(flag, test).to_dict()
-    overridden = config_flags.get_override_values(flags.FLAGS[flag])
+    mapping = _overridden(_load(flag, test), overrides).to_dict()
+    overridden = {**config_flags.get_override_values(flags.FLAGS[flag]), **overrides}
     for section, name in names.items():
         if name is not None and name != mapping[section]["name"]:
             keys = {k.split(".")[1] for k in overridden if k.startswith(f"{section}.")}
-            mapping[section] = _replace(section, name, mapping[section], keys)
+            mapping[section] = _replace(section, name, mapping[section], keys, note)
     mapping.update({key: value for key, value in seeds.items() if value is not None})
     if reflection.model is not None:
         _add_reflection(mapping["fast"], reflection)
     return config.from_mapping(config.Run, mapping)
+
+
+def keys(flag: str, *, test: bool) -> list[str]:
+    """Return the path of every key of the configuration file: "seed", "slow.learning_rate"."""
+    return list(_flattened(_load(flag, test)))
+
+
+def _flattened(node: ml_collections.ConfigDict, path: str = "") -> Iterator[str]:
+    for key, value in node.items():
+        yield f"{path}{key}"
+        if isinstance(value, ml_collections.ConfigDict):
+            yield from _flattened(value, f"{path}{key}.")
+
+
+def _overridden(
+    loaded: ml_collections.ConfigDict, overrides: Mapping[str, Any]
+) -> ml_collections.ConfigDict:
+    """Return a copy with the values of existing keys replaced; each keeps its type."""
+    copied = copy.deepcopy(loaded)
+    for key, value in overrides.items():
+        try:
+            copied.update_from_flattened_dict({key: value})
+        except TypeError as error:
+            *parents, leaf = key.split(".")
+            wanted = functools.reduce(operator.getitem, parents, copied).get_type(leaf).__name__
+            raise config.ConfigError(f"config.{key} must be {wanted}, got {value!r}") from error
+    return copied
 
 
 def _add_reflection(fast: dict[str, Any], reflection: Reflection) -> None:
@@ -85,7 +115,11 @@ def _load(flag: str, test: bool) -> ml_collections.ConfigDict:
 
 
 def _replace(
-    section: str, name: str, old: Mapping[str, Any], asked_for: set[str]
+    section: str,
+    name: str,
+    old: Mapping[str, Any],
+    asked_for: set[str],
+    note: Callable[[str], None],
 ) -> dict[str, Any]:
     known = session.option_names(section, name)
     if known is None:  # a factory of the user's that takes anything
@@ -94,10 +128,9 @@ def _replace(
         raise registry.unknown(f"option of {section} {name!r}", key, known)
     dropped = [key for key in old if key != "name" and key not in known]
     if dropped and known:  # a null plug-in takes nothing, and nobody expects it to
-        print(
+        note(
             f"note: --{section}={name} does not take {', '.join(dropped)} "
-            f"(of {old['name']} in the configuration); left out",
-            file=sys.stderr,
+            f"(of {old['name']} in the configuration); left out"
         )
     return {"name": name} | {key: old[key] for key in old if key in known}
 
@@ -105,9 +138,7 @@ def _replace(
 def default_workdir(flag: str, run: config.Run) -> str:
     """Return a name under runs/ that is the same for the same configuration, and only then."""
     stem = pathlib.Path(config_flags.get_config_filename(flags.FLAGS[flag])).stem
-    content = json.dumps(config.to_json(run), sort_keys=True).encode()
-    digest = hashlib.sha256(content).hexdigest()[:8]
-    return f"runs/{stem}-{run.scheduler.name}-seed{run.seed}-{digest}"
+    return f"runs/{stem}-{run.scheduler.name}-seed{run.seed}-{config.fingerprint(run)}"
 
 
 def run_main(main: Callable[[Sequence[str]], None]) -> None:

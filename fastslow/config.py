@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import inspect
+import json
 import types as builtin_types
 import typing
 from collections.abc import Callable, Mapping
@@ -153,6 +155,12 @@ def to_json(run: Run) -> dict[str, Any]:
     """Return the flat mapping that `from_mapping(Run, ...)` inverts, in strict-JSON values."""
     encoded: dict[str, Any] = plain(run)
     return encoded
+
+
+def fingerprint(run: Run) -> str:
+    """Return eight hexadecimal digits, the same for the same configuration and only then."""
+    content = json.dumps(to_json(run), sort_keys=True).encode()
+    return hashlib.sha256(content).hexdigest()[:8]
 
 
 def plain(value: Any) -> Any:

@@ -1,0 +1,81 @@
+"""The flags that say what a run is, shared by the programs that start runs."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from absl import flags
+from ml_collections import config_flags
+
+from experiments import settings
+from fastslow import config, registry
+
+CONFIG = "config"
+_SECTIONS = ("model", "stream", "scheduler", "fast", "slow")
+_SEEDS = ("seed", "order_seed")
+
+config_flags.DEFINE_config_file(
+    CONFIG,
+    str(pathlib.Path(__file__).parent / "configs" / "quickstart.py"),
+    "Configuration file; set its keys with --config.section.key=value.",
+)
+_TEST_CONFIG = flags.DEFINE_boolean(
+    "test_config", False, "Take the configuration file's get_test_config(): tiny, under a minute."
+)
+flags.DEFINE_string("model", None, "Registered model, a GGUF file or a Hugging Face folder.")
+flags.DEFINE_string(
+    "stream", None, "Registered stream, JSONL folder, package.module:factory, reasoning_gym:A,B."
+)
+flags.DEFINE_string("scheduler", None, "Policy that decides which channel learns.")
+flags.DEFINE_string("fast", None, "Fast channel (prompts); 'none' turns it off.")
+flags.DEFINE_string("slow", None, "Slow channel (weights); 'none' turns it off.")
+_REFLECTION_LM = flags.DEFINE_string(
+    "reflection_lm", None, "Second model that proposes instructions, as DSPy names it: openai/NAME."
+)
+_REFLECTION_API_BASE = flags.DEFINE_string(
+    "reflection_api_base", None, "Where it is served; the key is read from OPENAI_API_KEY."
+)
+flags.DEFINE_integer("seed", None, "Seed of every random choice but the task order.")
+flags.DEFINE_integer("order_seed", None, "Seed of the task order.")
+
+
+def resolve(
+    changes: Mapping[str, Any] | None = None, note: Callable[[str], None] | None = None
+) -> config.Run:
+    """Return the configuration that the flags describe, with `changes` to them.
+
+    `changes` are values by flag name, those of the configuration file as "config.section.key"; they
+    go before the flags. What is left out of the configuration is told to `note`, by default on
+    standard error. Raises config.ConfigError and registry.UnknownNameError.
+    """
+    changes = changes or {}
+    known = known_keys()
+    for key, value in changes.items():
+        _check(key, value, known)
+    named = {key: changes.get(key, flags.FLAGS[key].value) for key in (*_SECTIONS, *_SEEDS)}
+    return settings.resolve(
+        CONFIG,
+        test=_TEST_CONFIG.value,
+        names={key: named[key] for key in _SECTIONS},
+        seeds={key: named[key] for key in _SEEDS},
+        reflection=settings.Reflection(_REFLECTION_LM.value, _REFLECTION_API_BASE.value),
+        overrides={k.removeprefix("config."): v for k, v in changes.items() if k not in named},
+        note=note or (lambda text: print(text, file=sys.stderr)),
+    )
+
+
+def known_keys() -> list[str]:
+    """Return everything that the changes given to `resolve` can name."""
+    inner = settings.keys(CONFIG, test=_TEST_CONFIG.value)
+    return [*_SECTIONS, *_SEEDS, *(f"config.{key}" for key in inner)]
+
+
+def _check(key: str, value: Any, known: Sequence[str]) -> None:
+    if key not in known:
+        raise registry.unknown("setting", key, known)
+    wanted = {**dict.fromkeys(_SECTIONS, str), **dict.fromkeys(_SEEDS, int)}.get(key)
+    if wanted is not None and type(value) is not wanted:
+        raise config.ConfigError(f"{key} must be {wanted.__name__}, got {value!r}")
