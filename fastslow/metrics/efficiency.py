@@ -29,6 +29,23 @@ def cost(field: str) -> Effort:
     return lambda lesson: float(sum(part["cost"][field] for part in lesson["absorbed"]))
 
 
+def tokens(lesson: Mapping[str, Any]) -> float:
+    """Return the tokens of a lesson row: read, written or trained on, in both channels."""
+    fields = ("prompt_tokens", "completion_tokens", "train_tokens")
+    return float(sum(part["cost"][field] for part in lesson["absorbed"] for field in fields))
+
+
+def spent(rows: Sequence[Mapping[str, Any]], effort: Effort) -> np.ndarray:
+    """Return (evaluations,) the effort of all lessons before each evaluation in the rows."""
+    total, found = 0.0, []
+    for row in rows:
+        if row["kind"] == "lesson":
+            total += effort(row)
+        elif row["kind"] == "evaluation":
+            found.append(total)
+    return np.array(found, dtype=np.float64)
+
+
 def curve(
     rows: Sequence[Mapping[str, Any]], task: str | None = None, effort: Effort = slow_steps
 ) -> Curve:
@@ -43,13 +60,7 @@ def curve(
         scores = matrix.scores[:, matrix.task_names.index(task)]
     else:
         raise matrices.MatrixError(f"no scores of task {task!r}")
-    spent, efforts = 0.0, []
-    for row in rows:
-        if row["kind"] == "lesson":
-            spent += effort(row)
-        elif row["kind"] == "evaluation":
-            efforts.append(spent)
-    return Curve(np.array(efforts), scores)
+    return Curve(spent(rows, effort), scores)
 
 
 def effort_to_reach(learning: Curve, level: float) -> float:
@@ -69,3 +80,11 @@ def relative_effort(a: Curve, b: Curve) -> float:
     best = float(np.nanmax(b.scores))
     own = effort_to_reach(b, best)
     return effort_to_reach(a, best) / own if own else float("nan")
+
+
+EFFORTS: Mapping[str, Effort] = {
+    "slow_steps": slow_steps,
+    "tokens": tokens,
+    "flops": cost("flops"),
+    "seconds": cost("seconds"),
+}

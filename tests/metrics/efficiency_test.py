@@ -45,6 +45,17 @@ def test_curve_of_one_task_against_any_cost():
     np.testing.assert_array_equal(learned.scores, [0.2, 0.3, NAN])
 
 
+def test_tokens_are_those_read_written_and_trained_on_in_both_channels():
+    names = ("prompt_tokens", "completion_tokens", "train_tokens", "metric_calls")
+    parts = [
+        {"cost": dict(zip(names, counts, strict=True))} for counts in ((1, 2, 0, 9), (4, 8, 16, 9))
+    ]
+    row = {"kind": "lesson", "absorbed": parts}
+    assert efficiency.tokens(row) == 31
+    rows = [evaluation(0), row, row, evaluation(3), row]
+    np.testing.assert_array_equal(efficiency.spent(rows, efficiency.EFFORTS["tokens"]), [0, 62])
+
+
 def test_curve_of_an_unknown_task_is_refused():
     with pytest.raises(matrices.MatrixError, match="'c'"):
         efficiency.curve(ROWS, task="c")
