@@ -69,6 +69,7 @@ class Task:
     test: Split
     scorer: Scorer
     seed_prompt: Prompt = dataclasses.field(default_factory=Prompt)
+    kind: str = ""  # "convention", "skill" or what else the task teaches; reports group by it
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,16 +9,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastslow import registry, types
-from fastslow.streams import errors, evals_short, jsonl, reasoning_gym
-
-STREAMS: registry.Registry[types.Stream] = registry.Registry(
-    "stream",
-    {
-        "evals_short": evals_short.stream,
-        "jsonl": jsonl.stream,
-        "reasoning_gym": reasoning_gym.stream,
-    },
+from fastslow.streams import (
+    conflicting,
+    conventions,
+    errors,
+    evals_short,
+    flip_flop,
+    jsonl,
+    mixed,
+    pi_lessons,
+    pi_llm,
+    reasoning_gym,
+    recurring,
+    skills,
 )
+
+_CONTEXT = ("seed", "order_seed")
 
 
 def build(
@@ -53,3 +59,32 @@ def resolve(spec: str) -> tuple[str, dict[str, Any]]:
     if not colon and name not in STREAMS and (os.sep in spec or pathlib.Path(spec).is_dir()):
         return "jsonl", {"path": spec}
     return spec, {}
+
+
+def option_names(spec: str) -> set[str] | None:
+    """Return the options of the stream that `spec` names, the inner one's included; None = any."""
+    name, implied = resolve(spec)
+    known = STREAMS.options(name, _CONTEXT)
+    own = inspect.signature(STREAMS.get(name)).parameters
+    if known is not None or "stream" not in own:
+        return known
+    inner = option_names(implied.get("stream", own["stream"].default))
+    return None if inner is None else inner | {*own} - {"options", *_CONTEXT}
+
+
+STREAMS: registry.Registry[types.Stream] = registry.Registry(
+    "stream",
+    {
+        "evals_short": evals_short.stream,
+        "conventions": conventions.stream,
+        "skills": skills.stream,
+        "mixed": mixed.stream,
+        "conflicting": conflicting.stream,
+        "recurring": recurring.over(build),
+        "pi_llm": pi_llm.stream,
+        "pi_lessons": pi_lessons.stream,
+        "flip_flop": flip_flop.stream,
+        "jsonl": jsonl.stream,
+        "reasoning_gym": reasoning_gym.stream,
+    },
+)

@@ -115,8 +115,7 @@ def stream(
     `tasks` names sets of the table SETS, as a sequence or with commas between. Splits depend on
     `split_seed` only. Raises registry.UnknownNameError, StreamError and what artifacts raises.
     """
-    names = [name.strip() for name in tasks.split(",")] if isinstance(tasks, str) else tasks
-    return [_task(name, validation, test, split_seed) for name in names]
+    return [_task(name, validation, test, split_seed) for name in task_makers.listed(tasks)]
 
 
 def usable(name: str, seed: int) -> short_answers.Questions:

@@ -37,9 +37,8 @@ def stream(
     StreamError where the package is missing or a data set cannot be used.
     """
     gym = _package()
-    names = [name.strip() for name in tasks.split(",")] if isinstance(tasks, str) else tasks
     made = []
-    for name in names:
+    for name in task_makers.listed(tasks):
         dataset = _dataset(gym, name, train + validation + test, split_seed)
         items, scorer = _items(name, dataset)
         made.append(

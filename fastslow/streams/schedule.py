@@ -6,15 +6,16 @@ import dataclasses
 import functools
 import inspect
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from fastslow import registry, seeds, types
 from fastslow.streams import errors, plans
+from fastslow.streams import tasks as task_makers
 
-_ORDERS = ("given", "shuffled")
+_ORDERS = ("given", "shuffled", "mixed")
 _EVALUATION_PERIODS = ("lesson", "task")
 
 
@@ -66,44 +67,68 @@ def sequence(
     examples_per_lesson: int = 48,
     repeats: int = 1,
     interleave: bool = False,
+    taught: str | Sequence[str] = (),
     evaluate_every: str = "task",
     seed: int = 0,
     order_seed: int = 0,
 ) -> ScheduledStream:
     """Return the stream that teaches the tasks one after the other.
 
-    `order` is "given" or "shuffled" (by `order_seed`, the only thing it does).
-    `examples_per_lesson` should be slow steps x problems per step. `repeats` goes through the whole
-    sequence again; `interleave` takes the lessons of a pass in turn, one of each task.
-    `evaluate_every` is "lesson" or "task". Raises StreamError, or registry.UnknownNameError for a
-    mode that does not exist.
+    `order` is "given", "shuffled" (the tasks, by `order_seed`, the only thing it does) or "mixed"
+    (all lessons, by `order_seed`). `taught` names the tasks to teach, all if it is empty; the
+    others are only evaluated. `examples_per_lesson` should be slow steps x problems per step.
+    `repeats` goes through the whole sequence again; `interleave` takes the lessons of a pass in
+    turn, one of each task. `evaluate_every` is "lesson" or "task". Raises StreamError, or
+    registry.UnknownNameError for a mode or a task that does not exist.
     """
     table = _by_name(tasks)
     _check_known("order", order, _ORDERS)
-    _check_known("evaluation period", evaluate_every, _EVALUATION_PERIODS)
-    _check_counts(
-        lessons_per_task=lessons_per_task,
-        examples_per_lesson=examples_per_lesson,
-        repeats=repeats,
-    )
+    check_counts(lessons_per_task=lessons_per_task, repeats=repeats)
+    for name in (chosen := task_makers.listed(taught) if taught else tuple(table)):
+        _check_known("task to teach", name, table)
     names = plans.shuffled(tuple(table), order_seed) if order == "shuffled" else tuple(table)
     arrange = plans.round_robin if interleave else plans.blocked
-    plan = plans.repeated(arrange(names, lessons_per_task), repeats)
+    lessons = arrange([name for name in names if name in chosen], lessons_per_task)
+    plan = plans.repeated(lessons, repeats)
+    if order == "mixed":
+        plan = plans.shuffled(plan, order_seed)
+        names = tuple(dict.fromkeys((*plan, *names)))
     ordered = {name: table[name] for name in names}
-    return ScheduledStream(ordered, plan, examples_per_lesson, evaluate_every, seed)
+    return planned(
+        ordered,
+        plan,
+        examples_per_lesson=examples_per_lesson,
+        evaluate_every=evaluate_every,
+        seed=seed,
+    )
+
+
+def planned(
+    tasks: Mapping[str, types.Task],
+    plan: plans.Plan,
+    *,
+    examples_per_lesson: int,
+    evaluate_every: str,
+    seed: int,
+) -> ScheduledStream:
+    """Return the stream that teaches as `plan` says; raises as `sequence` does."""
+    _check_known("evaluation period", evaluate_every, _EVALUATION_PERIODS)
+    check_counts(examples_per_lesson=examples_per_lesson)
+    return ScheduledStream(tasks, plan, examples_per_lesson, evaluate_every, seed)
 
 
 def scheduled(
-    source: Callable[..., Iterable[types.Task]],
+    source: Callable[..., Iterable[types.Task]], **defaults: Any
 ) -> Callable[..., ScheduledStream]:
     """Turn a factory of tasks into a factory of streams that also takes the options of `sequence`.
 
-    A parameter called `seed` or `order_seed` is passed to both. The stream factory takes keywords
-    only and raises StreamError where one is missing or unknown.
+    A parameter called `seed` or `order_seed` is passed to both; `defaults` replace those of
+    `sequence`. The stream factory takes keywords only and raises StreamError where one is missing
+    or unknown.
     """
     own = inspect.signature(source).parameters
     shared = {
-        name: parameter
+        name: parameter.replace(default=defaults.get(name, parameter.default))
         for name, parameter in inspect.signature(sequence).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY
     }
@@ -117,10 +142,17 @@ def scheduled(
         except TypeError as error:
             raise errors.StreamError(f"stream options: {error}") from error
         tasks = source(**{k: v for k, v in options.items() if k in own})
-        return sequence(tasks, **{k: v for k, v in options.items() if k in shared})
+        return sequence(tasks, **defaults | {k: v for k, v in options.items() if k in shared})
 
     factory.__signature__ = signature  # type: ignore[attr-defined]
     return factory
+
+
+def check_counts(**counts: int) -> None:
+    """Raise StreamError that names the first option which is not a positive integer."""
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise errors.StreamError(f"{name} must be a positive integer, got {count!r}")
 
 
 def _by_name(tasks: Iterable[types.Task]) -> dict[str, types.Task]:
@@ -140,9 +172,3 @@ def _by_name(tasks: Iterable[types.Task]) -> dict[str, types.Task]:
 def _check_known(kind: str, name: str, known: Iterable[str]) -> None:
     if name not in known:
         raise registry.unknown(kind, name, known)
-
-
-def _check_counts(**counts: int) -> None:
-    for name, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise errors.StreamError(f"{name} must be a positive integer, got {count!r}")

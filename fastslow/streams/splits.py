@@ -81,6 +81,54 @@ def split(
     return Splits(train, for_validation, for_test)
 
 
+def balanced(examples: Sequence[types.Example], seed: int) -> Examples:
+    """Keep of each target as many examples as the rarest has, drawn from `seed`."""
+    counts = collections.Counter(example.target for example in examples)
+    return capped(examples, min(counts.values(), default=0), seed)
+
+
+def stratified(
+    examples: Sequence[types.Example], *, validation: int, test: int, seed: int
+) -> Splits:
+    """Split so that every target has the same share of validation and of test, give or take one.
+
+    What they leave is for training. Raises StreamError if a target is left with nothing.
+    """
+    by_target: dict[str, list[types.Example]] = collections.defaultdict(list)
+    for example in examples:
+        by_target[example.target].append(example)
+    parts = [
+        split(
+            part,
+            validation=_share(validation, place, len(by_target)),
+            test=_share(test, place, len(by_target)),
+            seed=seeds.derive(seed, "target", target),
+        )
+        for place, (target, part) in enumerate(by_target.items())
+    ]
+    rng = np.random.default_rng(seed)
+    return Splits(*(_mixed(split_parts, rng) for split_parts in zip(*parts, strict=True)))
+
+
+def dealt(examples: Iterable[types.Example], hands: int) -> tuple[Examples, ...]:
+    """Deal the examples to `hands` in turn, those of each target by themselves; order is kept."""
+    dealt_of: collections.Counter[str] = collections.Counter()
+    held: list[list[types.Example]] = [[] for _ in range(hands)]
+    for example in examples:
+        held[dealt_of[example.target] % hands].append(example)
+        dealt_of[example.target] += 1
+    return tuple(map(tuple, held))
+
+
+def _share(total: int, place: int, parts: int) -> int:
+    return total // parts + (place < total % parts)
+
+
+def _mixed(parts: Iterable[Examples], rng: np.random.Generator) -> Examples:
+    joined = [example for part in parts for example in part]
+    return tuple(joined[i] for i in rng.permutation(len(joined)))
+
+
 def _take(
     groups: dict[str, list[types.Example]], order: list[str], size: int
 ) -> tuple[Examples, list[str]]:

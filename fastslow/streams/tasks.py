@@ -17,6 +17,11 @@ def examples(pairs: Iterable[tuple[str, str]]) -> tuple[types.Example, ...]:
     return tuple(types.Example(str(row), *pair) for row, pair in enumerate(pairs))
 
 
+def listed(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the names of an option that is a sequence, or one text with commas between."""
+    return tuple(name.strip() for name in names.split(",")) if isinstance(names, str) else (*names,)
+
+
 def make(
     name: str,
     items: Sequence[types.Example],
