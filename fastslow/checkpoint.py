@@ -63,12 +63,17 @@ def save(run_dir: files.PathLike, event: int, saved: types.Saved, *, keep: int =
     return final
 
 
+def events(run_dir: files.PathLike) -> list[int]:
+    """Return after which events there is a checkpoint, intact or not, oldest first."""
+    return _events(path_of(run_dir, 0).parent)
+
+
 def latest(run_dir: files.PathLike) -> int | None:
     """Return the event of the newest intact checkpoint, or None; warn about damaged newer ones.
 
     Raises CheckpointError when a checkpoint has a newer schema than this program reads.
     """
-    for event in reversed(_events(path_of(run_dir, 0).parent)):
+    for event in reversed(events(run_dir)):
         problem = _problem(path_of(run_dir, event))
         if problem is None:
             return event

@@ -7,6 +7,7 @@ import hashlib
 import pathlib
 import time
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from fastslow import (
     artifacts,
@@ -21,6 +22,7 @@ from fastslow import (
     types,
 )
 from fastslow import run as loop
+from fastslow.export import contracts as export_contracts
 from fastslow.fast import templates
 from fastslow.learners import language
 from fastslow.lm import loading, source
@@ -31,6 +33,7 @@ USER_ERRORS = (
     artifacts.ArtifactError,
     checkpoint.CheckpointError,
     config.ConfigError,
+    export_contracts.ExportError,
     files.WriteError,
     records.RecordsError,
     registry.UnknownNameError,
@@ -45,10 +48,7 @@ def run(settings: config.Run, directory: pathlib.Path, *, resume: bool) -> None:
     with run_directory.locked(directory):
         run_directory.check(directory, {"config": config.to_json(settings)}, resume)
         with progress.for_terminal() as watcher:
-            try:
-                experiment, identity = build(settings, watcher)
-            except ValueError as error:  # a value that a plug-in refuses
-                raise config.ConfigError(str(error)) from error
+            experiment, _, identity = build(settings, watcher)
             run_directory.check(directory, identity, resume)
             run_directory.write_config(directory, {"config": config.to_json(settings), **identity})
             if not run_directory.is_done(directory):
@@ -56,10 +56,23 @@ def run(settings: config.Run, directory: pathlib.Path, *, resume: bool) -> None:
         report.show(directory)
 
 
-def build(
-    settings: config.Run, watcher: progress.Progress
-) -> tuple[loop.Experiment, Mapping[str, types.Json]]:
-    """Return the experiment, and what identifies its data and weights beside the configuration."""
+class Built(NamedTuple):
+    """What a configuration stands for."""
+
+    experiment: loop.Experiment
+    parts: language.Language  # of the experiment's learner
+    identity: Mapping[str, types.Json]  # of data and weights, beside the configuration
+
+
+def build(settings: config.Run, watcher: progress.Progress) -> Built:
+    """Load data and weights, and assemble the experiment; raises one of USER_ERRORS."""
+    try:
+        return _build(settings, watcher)
+    except ValueError as error:  # a value that a plug-in refuses
+        raise config.ConfigError(str(error)) from error
+
+
+def _build(settings: config.Run, watcher: progress.Progress) -> Built:
     stream = streams.build(
         settings.stream.name,
         settings.stream.options,
@@ -69,14 +82,16 @@ def build(
     policy = scheduler.SCHEDULERS.build(settings.scheduler.name, settings.scheduler.options)
     model = loading.load(settings.model.name, **settings.model.options)
     on_step = functools.partial(watcher.step, "slow")
-    learner = language.build(settings, model, stream.tasks, on_step)
-    experiment = loop.Experiment(stream, learner, policy, settings.evaluation, settings.seed)
+    parts = language.assemble(settings, model, stream.tasks, on_step)
+    experiment = loop.Experiment(
+        stream, language.learner_of(parts), policy, settings.evaluation, settings.seed
+    )
     identity = {
         "model_digest": model.digest,
         "stream_digest": digest(stream),
         "template_digests": templates.hashes(),
     }
-    return experiment, identity
+    return Built(experiment, parts, identity)
 
 
 def digest(stream: types.Stream) -> str:
@@ -109,10 +124,17 @@ def carry_out(
 
 def restore(experiment: loop.Experiment, directory: pathlib.Path) -> run_state.RunState:
     """Return the state of the newest valid checkpoint, or the initial one if there is none."""
-    fresh = run_state.init(experiment.learner, experiment.scheduler, experiment.seed)
     position = checkpoint.latest(directory)
     if position is None:
-        return fresh
+        return run_state.init(experiment.learner, experiment.scheduler, experiment.seed)
+    return restore_at(experiment, directory, position)
+
+
+def restore_at(
+    experiment: loop.Experiment, directory: pathlib.Path, position: int
+) -> run_state.RunState:
+    """Return the state after `position` events; raises CheckpointError."""
+    fresh = run_state.init(experiment.learner, experiment.scheduler, experiment.seed)
     target = run_state.save(fresh, experiment.learner).arrays
     return run_state.restore(checkpoint.restore(directory, position, target), experiment.learner)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from fastslow import null_channel, types
+from fastslow.lm import source, weights
 from fastslow.slow import contracts
 
 
@@ -17,3 +18,7 @@ class FrozenWeights(null_channel.NullChannel):
     def variables(self, state: types.PyTree) -> contracts.Variables:
         """Return the base parameters as Flax collections."""
         return {"params": self.params}
+
+    def dense(self, state: types.PyTree, dtype: source.Dtype) -> types.PyTree:
+        """Return the base parameters in `dtype`."""
+        return weights.cast(self.params, dtype)

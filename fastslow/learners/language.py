@@ -18,6 +18,7 @@ from fastslow.learners import frozen_weights, seed_prompts
 from fastslow.lm import engine as engines
 from fastslow.lm import model as models
 from fastslow.lm import policy as policies
+from fastslow.lm import source
 from fastslow.slow import adapters, anchors, contracts, objectives
 from fastslow.slow import channel as slow_channel
 from fastslow.slow import settings as slow_settings
@@ -44,6 +45,10 @@ class SlowChannel(types.Channel, Protocol):
 
     def variables(self, state: Any) -> contracts.Variables:
         """Return the Flax collections to run the decoder with."""
+        ...
+
+    def dense(self, state: Any, dtype: source.Dtype) -> types.PyTree:
+        """Return parameters without an adapter that compute the same, in `dtype`."""
         ...
 
 
@@ -150,13 +155,13 @@ class Language(NamedTuple):
     evaluation: config.Evaluation
 
 
-def build(
+def assemble(
     run: config.Run,
     model: models.LanguageModel,
     tasks: Mapping[str, types.Task],
     on_step: slow_channel.OnStep,
-) -> learner.Learner:
-    """Assemble both channels around one engine; raises UnknownNameError and ConfigError."""
+) -> Language:
+    """Build both channels around one engine; raises UnknownNameError and ConfigError."""
     engine = engines.Engine(model)
 
     def policy_of(state: types.PyTree) -> types.Policy:
@@ -168,13 +173,17 @@ def build(
     context = Context(model, engine, tasks, policy_of, prompts_of, on_step)
     fast = FAST_CHANNELS.build(run.fast.name, run.fast.options, context=context)
     slow = SLOW_CHANNELS.build(run.slow.name, run.slow.options, context=context)
-    parts = Language(model, engine, fast, slow, run.evaluation)
+    return Language(model, engine, fast, slow, run.evaluation)
+
+
+def learner_of(parts: Language) -> learner.Learner:
+    """Return the parts as the loop sees them."""
     return learner.Learner(
-        slow=slow,
-        fast=fast,
+        slow=parts.slow,
+        fast=parts.fast,
         predict=functools.partial(predict, parts),
         drift=functools.partial(drift, parts),
-        export=lambda state, directory: fast.export(state.fast, directory),
+        export=lambda state, directory: parts.fast.export(state.fast, directory),
     )
 
 

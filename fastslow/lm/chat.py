@@ -79,6 +79,7 @@ class ChatFormat:
     stop_tokens: frozenset[int]
     end_of_turn: int  # the stop token that ends an answer in training data
     style: _Style
+    spec: ChatSpec  # what it was built from
 
     def encode(self, messages: Sequence[types.Message]) -> Rendered:
         """Return the tokens up to where the assistant's answer starts.
@@ -135,7 +136,7 @@ def _templated(
 
     end = _end_of_turn(tokenizer, spec, render, specials)
     stops = frozenset(spec.stop_tokens) | {end}
-    return ChatFormat(tokenizer, stops, end, _Style(lambda m: render(m, True), lead))
+    return ChatFormat(tokenizer, stops, end, _Style(lambda m: render(m, True), lead), spec)
 
 
 def _boundaries(tokenizer: tokenizers.Tokenizer) -> re.Pattern[str]:
@@ -177,7 +178,7 @@ def _flat(tokenizer: tokenizers.Tokenizer, spec: ChatSpec) -> ChatFormat:
 
     blank_line = _encode(tokenizer, "\n\n")
     stops = frozenset(spec.stop_tokens) | _line_breaks(tokenizer)
-    return ChatFormat(tokenizer, stops, blank_line[0], _Style(full, lead))
+    return ChatFormat(tokenizer, stops, blank_line[0], _Style(full, lead), spec)
 
 
 def _flat_turn(message: types.Message) -> str:

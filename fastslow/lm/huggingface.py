@@ -129,6 +129,17 @@ def decoder_config(settings: Mapping[str, Any]) -> lm_config.DecoderConfig:
     )
 
 
+def architecture(config: lm_config.DecoderConfig) -> str:
+    """Return the architecture that `decoder_config` reads as such a decoder.
+
+    Raises ValueError for a combination of variants that none has.
+    """
+    for name in ARCHITECTURES:
+        if (_QKV_BIAS[name], _QK_NORM[name]) == (config.qkv_bias, config.qk_norm):
+            return name
+    raise ValueError("no architecture has both biases on queries and keys, and norms over them")
+
+
 def _rope(settings: Mapping[str, Any]) -> lm_config.Rope:
     """Read `rope_parameters` (transformers 5) or `rope_scaling` with `rope_theta` (before)."""
     given = dict(settings.get("rope_parameters") or settings.get("rope_scaling") or {})
@@ -139,11 +150,21 @@ def _rope(settings: Mapping[str, Any]) -> lm_config.Rope:
         raise ValueError("RoPE with partial_rotary_factor or without truncate is not supported")
     if kind == "default":
         return lm_config.Rope(theta)
+    if kind == "longrope":
+        return _longrope(theta, given)
     if kind not in ("linear", "llama3", "yarn") or set(given) - _ROPE_SETTINGS:
         raise ValueError(f"RoPE scaling {kind!r} with {sorted(given)} is not supported")
     given.setdefault("original_max_position_embeddings", settings["max_position_embeddings"])
     numbers = {name: float(value) for name, value in given.items() if value is not None}
     return lm_config.Rope(theta, kind, tuple(sorted(numbers.items())))
+
+
+def _longrope(theta: float, given: Mapping[str, Any]) -> lm_config.Rope:
+    """Read factors one by one; they must be the same for short and long contexts."""
+    factors, scale = tuple(map(float, given["short_factor"])), given.get("attention_factor")
+    if factors != tuple(map(float, given["long_factor"])) or scale is None:
+        raise ValueError("longrope is supported with equal factors and an attention_factor only")
+    return lm_config.Rope(theta, "factors", (("attention_factor", float(scale)),), factors)
 
 
 def _shards(path: pathlib.Path) -> list[pathlib.Path]:

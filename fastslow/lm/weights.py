@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from fastslow import types
@@ -80,6 +81,34 @@ def assemble(
         head = _read(tensors, layout.head, vocabulary)
         tree["head"] = {"kernel": np.ascontiguousarray(head.T).astype(kind)}
     return tree
+
+
+def cast(params: types.PyTree, dtype: source.Dtype) -> types.PyTree:
+    """Return a parameter tree with kernels and embedding in `dtype`, all else float32."""
+    kind = source.DTYPES[dtype]
+    return jax.tree_util.tree_map_with_path(
+        lambda path, leaf: leaf.astype(
+            kind if path[-1].key in ("kernel", "embedding") else np.float32
+        ),
+        params,
+    )
+
+
+def named(
+    config: lm_config.DecoderConfig, layout: Layout, params: types.PyTree
+) -> dict[str, np.ndarray]:
+    """Invert `assemble`: return every tensor under its name in a file, matrices as (out, in)."""
+    tensors = {
+        layout.embedding: np.asarray(params["embed"]["embedding"]),
+        layout.final_norm: np.asarray(params["final_norm"]["scale"]),
+    }
+    for path in block_shapes(config):
+        module, leaf = path.split("/")
+        for layer, array in enumerate(np.asarray(params["blocks"][module][leaf])):
+            tensors[layout.blocks[path].format(layer)] = np.ascontiguousarray(array.T)
+    if not config.tied:
+        tensors[layout.head] = np.ascontiguousarray(np.asarray(params["head"]["kernel"]).T)
+    return tensors
 
 
 def _stack(

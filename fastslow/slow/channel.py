@@ -14,7 +14,7 @@ import numpy as np
 import optax
 
 from fastslow import seeds, types
-from fastslow.lm import decoder
+from fastslow.lm import decoder, source, weights
 from fastslow.lm import engine as engine_lib
 from fastslow.lm import model as model_lib
 from fastslow.slow import batching, contracts, drift_cap, storage, training, update
@@ -66,6 +66,13 @@ class GradientChannel:
     def variables(self, state: training.State) -> contracts.Variables:
         """Return the Flax collections to run the decoder with."""
         return self.adapter.bind(self.model.params, state.trainable)
+
+    def dense(self, state: training.State, dtype: source.Dtype) -> types.PyTree:
+        """Return parameters without an adapter that compute the same, kernels in `dtype`.
+
+        The base is cast before the delta is added, so that float32 keeps all of a small delta.
+        """
+        return self.adapter.merge(weights.cast(self.model.params, dtype), state.trainable)
 
     def absorb(
         self, state: types.ModelState, lesson: types.Lesson, budget: int, seed: int
