@@ -141,8 +141,14 @@ def default_workdir(flag: str, run: config.Run) -> str:
     return f"runs/{stem}-{run.scheduler.name}-seed{run.seed}-{config.fingerprint(run)}"
 
 
-def run_main(main: Callable[[Sequence[str]], None]) -> None:
-    """Run an absl main; print expected errors as one line without a traceback, exit status 2."""
+def run_main(
+    main: Callable[[Sequence[str]], None],
+    interrupted: str = "--resume goes on from the last completed event",
+) -> None:
+    """Run an absl main; print expected errors as one line without a traceback, exit status 2.
+
+    `interrupted` says what to do after Ctrl-C.
+    """
 
     def guarded(argv: Sequence[str]) -> int:
         try:
@@ -152,7 +158,7 @@ def run_main(main: Callable[[Sequence[str]], None]) -> None:
             print(f"error: {error}", file=sys.stderr)
             return 2
         except KeyboardInterrupt:
-            print("interrupted; --resume goes on from the last completed event", file=sys.stderr)
+            print(f"interrupted; {interrupted}", file=sys.stderr)
             return 130
         return 0
 

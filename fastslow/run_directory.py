@@ -22,6 +22,10 @@ class RunDirectoryError(RuntimeError):
     """The directory cannot be used for this run; the message says why and what to do."""
 
 
+class InUseError(RunDirectoryError):
+    """Another process holds the directory."""
+
+
 @contextlib.contextmanager
 def locked(directory: pathlib.Path) -> Iterator[None]:
     """Hold the directory for one process at a time; the lock dies with the process."""
@@ -30,8 +34,20 @@ def locked(directory: pathlib.Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RunDirectoryError(f"{directory} is in use by another process") from None
+            raise InUseError(f"{directory} is in use by another process") from None
         yield
+
+
+def in_use(directory: pathlib.Path) -> bool:
+    """Return whether some process holds the directory at this moment."""
+    try:
+        with open(directory / "LOCK") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two askers do not collide
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def check(directory: pathlib.Path, wanted: Mapping[str, types.Json], resume: bool) -> None:
@@ -58,11 +74,17 @@ def check(directory: pathlib.Path, wanted: Mapping[str, types.Json], resume: boo
         )
 
 
-def write_config(directory: pathlib.Path, wanted: Mapping[str, types.Json]) -> None:
-    """Write config.json with the versions of everything, unless the directory has one."""
+def write_config(
+    directory: pathlib.Path, wanted: Mapping[str, types.Json], events: int | None = None
+) -> None:
+    """Write config.json with the versions of everything, unless the directory has one.
+
+    `events` is the length of the stream, for whoever shows how far the run is.
+    """
     path = directory / "config.json"
     if not path.exists():
-        content = {"schema": SCHEMA, **wanted, "versions": versions(), "git": git_commit()}
+        made_with = {"events": events, "versions": versions(), "git": git_commit()}
+        content = {"schema": SCHEMA, **wanted, **made_with}
         files.write_json_atomic(path, content)
 
 

@@ -50,7 +50,9 @@ def run(settings: config.Run, directory: pathlib.Path, *, resume: bool) -> None:
         with progress.for_terminal() as watcher:
             experiment, _, identity = build(settings, watcher)
             run_directory.check(directory, identity, resume)
-            run_directory.write_config(directory, {"config": config.to_json(settings), **identity})
+            wanted = {"config": config.to_json(settings), **identity}
+            events = sum(1 for _ in experiment.stream.events())
+            run_directory.write_config(directory, wanted, events)
             if not run_directory.is_done(directory):
                 carry_out(experiment, directory, watcher)
         report.show(directory)

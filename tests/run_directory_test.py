@@ -63,6 +63,13 @@ def test_only_one_process_holds_a_directory(tmp_path):
     assert attempt() == "held\n"
 
 
+def test_anyone_can_ask_whether_a_directory_is_held(tmp_path):
+    assert not run_directory.in_use(tmp_path / "none")
+    with run_directory.locked(tmp_path):
+        assert run_directory.in_use(tmp_path)
+    assert not run_directory.in_use(tmp_path)
+
+
 def test_a_directory_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with (
@@ -73,5 +80,6 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path):
 
 
 def test_configuration_file_is_json_with_schema(tmp_path):
-    run_directory.write_config(tmp_path, WANTED)
-    assert json.loads((tmp_path / "config.json").read_text())["schema"] == 1
+    run_directory.write_config(tmp_path, WANTED, events=7)
+    found = json.loads((tmp_path / "config.json").read_text())
+    assert (found["schema"], found["events"]) == (1, 7)

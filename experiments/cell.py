@@ -1,0 +1,37 @@
+"""Run one cell of a sweep, which `experiments.sweep` has prepared; that program starts this one.
+
+python -m experiments.cell --workdir=runs/grid/CELL
+"""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+from collections.abc import Sequence
+
+from absl import flags
+
+from experiments import settings
+from fastslow import run_directory, session
+from fastslow.sweep import cells, process
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the cell.", required=True)
+_TRACKERS = flags.DEFINE_list("trackers", [], "Also report to these.")
+_LEASH = flags.DEFINE_boolean("leash", False, "End as soon as standard input closes.")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Begin the run of the cell, or go on with it."""
+    settings.reject_arguments(argv)
+    if _LEASH.value:
+        process.die_with(sys.stdin.fileno())
+    directory = pathlib.Path(_WORKDIR.value)
+    try:
+        session.run(cells.read_settings(directory), directory, resume=True)
+    except run_directory.InUseError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(process.IN_USE_STATUS) from error
+
+
+if __name__ == "__main__":
+    settings.run_main(main)

@@ -1,0 +1,155 @@
+"""The cells of a sweep: where each one's run directory is, what state it is in, what it took.
+
+Beside what every run leaves, the directory of a cell holds `cell.json` (the resolved configuration,
+and how it differs from the other cells), `output.log` (all that its processes printed),
+`attempts.jsonl` (one row per process) and, while it is broken, `error.txt`.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from fastslow import config, files, run_directory
+from fastslow.report import records
+
+State: TypeAlias = Literal["new", "unfinished", "failed", "elsewhere", "finished"]
+_LONGEST_LABEL = 120  # file systems allow 255 bytes
+
+
+class Cell(NamedTuple):
+    """One run of a sweep."""
+
+    directory: pathlib.Path
+    point: Mapping[str, Any]  # the values of the grid's axes
+    settings: config.Run
+
+    @property
+    def name(self) -> str:
+        """The name of the directory."""
+        return self.directory.name
+
+
+class Attempt(NamedTuple):
+    """What came of one process that worked on a cell."""
+
+    outcome: Literal["finished", "failed", "elsewhere", "lost"]
+    seconds: float
+    peak_bytes: int | None = None  # most memory seen in use; None if nobody looked
+    error: str = ""  # one line
+    details: str = ""  # the end of what it printed
+
+
+class Position(NamedTuple):
+    """How far a run is."""
+
+    done: int
+    total: int | None  # None until the run has begun
+
+
+def plan(
+    out: pathlib.Path,
+    points: Iterable[Mapping[str, Any]],
+    resolve: Callable[[Mapping[str, Any]], config.Run],
+) -> list[Cell]:
+    """Return a cell per configuration; points that resolve to the same one share it.
+
+    A directory of an earlier grid with the same configuration is found again by its hash, also if
+    that grid had other axes.
+    """
+    existing = {path.name.rpartition("-")[2]: path for path in sorted(out.glob("*-*"))}
+    planned: dict[str, Cell] = {}
+    for point in points:
+        settings = resolve(point)
+        digest = config.fingerprint(settings)
+        directory = existing.get(digest, out / "-".join(filter(None, [label(point), digest])))
+        planned.setdefault(digest, Cell(directory, point, settings))
+    return list(planned.values())
+
+
+def label(point: Mapping[str, Any]) -> str:
+    """Return a short name for a file: "slow_only-seed0-learning_rate0.0001"."""
+    words = [
+        value if key in ("scheduler", "model", "stream") else f"{key.rpartition('.')[2]}{value}"
+        for key, value in point.items()
+    ]
+    return re.sub(r"[^\w.+-]+", "_", "-".join(words))[:_LONGEST_LABEL].strip("_.-")
+
+
+def state(cell: Cell) -> State:
+    """Return what the files of the cell say."""
+    if run_directory.is_done(cell.directory):
+        return "finished"
+    if run_directory.in_use(cell.directory):
+        return "elsewhere"
+    if (cell.directory / "error.txt").exists():
+        return "failed"
+    return "unfinished" if (cell.directory / "config.json").exists() else "new"
+
+
+def position(directory: pathlib.Path) -> Position:
+    """Return how many events of the run are recorded, and how many there are."""
+    try:
+        total = run_directory.read_config(directory).get("events")
+        done = records.path_of(directory).read_bytes().count(b"\n")
+    except (run_directory.RunDirectoryError, FileNotFoundError):
+        return Position(0, None)
+    return Position(done if total is None else min(done, total), total)  # the last row is no event
+
+
+def prepare(cell: Cell) -> None:
+    """Write cell.json, from which the process that runs the cell takes its configuration."""
+    point = config.plain(dict(cell.point))
+    content = {"schema": 1, "point": point, "config": config.to_json(cell.settings)}
+    files.write_json_atomic(cell.directory / "cell.json", content)
+
+
+def read_settings(directory: pathlib.Path) -> config.Run:
+    """Return the configuration in cell.json; raises RunDirectoryError."""
+    path = directory / "cell.json"
+    try:
+        mapping = json.loads(path.read_text("utf-8"))["config"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise run_directory.RunDirectoryError(
+            f"{path} is not a cell of a sweep: {error}"
+        ) from error
+    return config.from_mapping(config.Run, mapping)
+
+
+def record(cell: Cell, attempt: Attempt) -> None:
+    """Add a row to attempts.jsonl; write error.txt if the attempt failed, remove it if not."""
+    path = cell.directory / "attempts.jsonl"
+    row = attempt._asdict()
+    del row["details"]
+    with files.naming(path), open(path, "ab") as file:
+        file.write(files.encode_json(row) + b"\n")
+    error = cell.directory / "error.txt"
+    if attempt.outcome == "failed":
+        files.write_text_atomic(error, f"{attempt.error}\n\n{attempt.details}")
+    elif attempt.outcome == "finished":
+        error.unlink(missing_ok=True)
+
+
+def seconds(cell: Cell) -> float | None:
+    """Return the time that all recorded attempts took together, None without any."""
+    path = cell.directory / "attempts.jsonl"
+    if not path.exists():
+        return None
+    return sum(json.loads(line)["seconds"] for line in path.read_text("utf-8").splitlines())
+
+
+def error(cell: Cell) -> str:
+    """Return the first line of error.txt, or "" if there is none."""
+    path = cell.directory / "error.txt"
+    return path.read_text("utf-8").partition("\n")[0] if path.exists() else ""
+
+
+def mean_seconds(cells: Sequence[Cell]) -> float | None:
+    """Return how long a finished cell took on average, None if none is finished."""
+    finished = [seconds(cell) for cell in cells if state(cell) == "finished"]
+    known = [found for found in finished if found is not None]
+    return statistics.fmean(known) if known else None
