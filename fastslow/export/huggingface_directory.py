@@ -135,13 +135,14 @@ def _tokenizer_config(
 
 
 def _tokenizer_json(spec: chat.ChatSpec) -> str:
-    """Return the file as it was, with the rule that starts a text if only a flag says so."""
+    """Return the file as it was, with the rule that starts a text where only a flag said so."""
     tokenizer = tokenizers.Tokenizer.from_str(spec.tokenizer)
-    if not (spec.adds_bos and spec.bos) or tokenizer.post_processor is not None:
+    start = tokenizer.token_to_id(spec.bos)
+    if not spec.adds_bos or start is None or tokenizer.encode("").ids[:1] == [start]:
         return spec.tokenizer
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{spec.bos} $A",
         pair=f"{spec.bos} $A {spec.bos} $B",
-        special_tokens=[(spec.bos, tokenizer.token_to_id(spec.bos))],
+        special_tokens=[(spec.bos, start)],
     )
     return tokenizer.to_str()

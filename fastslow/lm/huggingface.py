@@ -164,7 +164,8 @@ def _longrope(theta: float, given: Mapping[str, Any]) -> lm_config.Rope:
     factors, scale = tuple(map(float, given["short_factor"])), given.get("attention_factor")
     if factors != tuple(map(float, given["long_factor"])) or scale is None:
         raise ValueError("longrope is supported with equal factors and an attention_factor only")
-    return lm_config.Rope(theta, "factors", (("attention_factor", float(scale)),), factors)
+    parameters = (("attention_factor", float(scale)),) if scale != 1.0 else ()
+    return lm_config.Rope(theta, "factors", parameters, factors)
 
 
 def _shards(path: pathlib.Path) -> list[pathlib.Path]:
