@@ -22,11 +22,12 @@ from fastslow import (
     types,
 )
 from fastslow import run as loop
+from fastslow.evaluation import constant
 from fastslow.export import contracts as export_contracts
 from fastslow.fast import templates
 from fastslow.learners import language
 from fastslow.lm import loading, source
-from fastslow.report import progress, records, report
+from fastslow.report import progress, records, report, runs
 from fastslow.streams import errors
 
 USER_ERRORS = (
@@ -38,6 +39,7 @@ USER_ERRORS = (
     records.RecordsError,
     registry.UnknownNameError,
     run_directory.RunDirectoryError,
+    runs.RunsError,
     errors.StreamError,
     source.LoadError,
 )
@@ -115,6 +117,7 @@ def carry_out(
     events = list(experiment.stream.events())
     watcher.started(events, state.position)
     records.truncate_after(directory, state.position)
+    describe_tasks(experiment.stream, directory)
     state = loop.run(experiment, state, directory, watcher)
     started = time.monotonic()
     known = records.known_quadrants(directory, experiment.stream.tasks)
@@ -122,6 +125,16 @@ def carry_out(
     records.append(directory, records.quadrants_row(scores, cost), time.monotonic() - started)
     report.write(directory)
     run_directory.mark_done(directory)
+
+
+def describe_tasks(stream: types.Stream, directory: pathlib.Path) -> None:
+    """Record the tasks' kinds and best constant answers, unless they are recorded already."""
+    if records.of_kind(records.read(directory), "tasks"):
+        return
+    started = time.monotonic()
+    kinds = {name: task.kind for name, task in stream.tasks.items()}
+    constants = {name: constant.best(task) for name, task in stream.tasks.items()}
+    records.append(directory, records.tasks_row(kinds, constants), time.monotonic() - started)
 
 
 def restore(experiment: loop.Experiment, directory: pathlib.Path) -> run_state.RunState:
@@ -144,10 +157,9 @@ def restore_at(
 def option_names(section: str, name: str) -> set[str] | None:
     """Return the options that plug-in `name` of a configuration section takes; None for any."""
     if section == "stream":
-        name, _ = streams.resolve(name)
+        return streams.option_names(name)
     kinds: Mapping[str, registry.Registry] = {
         "model": loading.MODELS,
-        "stream": streams.STREAMS,
         "scheduler": scheduler.SCHEDULERS,
         "fast": language.FAST_CHANNELS,
         "slow": language.SLOW_CHANNELS,

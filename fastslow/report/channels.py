@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib import axes
 
 from fastslow import types
-from fastslow.report import figures, overview, records, table, wording
+from fastslow.report import figures, overview, panels, records, table, wording
 
 _OUTCOMES = {  # marker, colour: told apart without colour too
     "changed": ("o", figures.GREEN),
@@ -17,16 +17,16 @@ _OUTCOMES = {  # marker, colour: told apart without colour too
     "failed": ("v", figures.VERMILION),
     "skipped": (".", "#BBBBBB"),
 }
-_CORNERS = {
+CORNERS = {  # label, colour, hatch
     "base_seed": ("neither", "#BBBBBB", ""),
     "base_evolved": ("prompts only", figures.SKY, "//"),
     "trained_seed": ("weights only", figures.ORANGE, "\\\\"),
     "trained_evolved": ("both", figures.BLUE, ""),
 }
 _TOKENS = {
-    "prompt_tokens": ("prompt", figures.SKY, ""),
-    "completion_tokens": ("completion", figures.BLUE, ""),
-    "train_tokens": ("trained on", figures.ORANGE, "//"),
+    "prompt_tokens": ("prompt", (figures.SKY, "")),
+    "completion_tokens": ("completion", (figures.BLUE, "")),
+    "train_tokens": ("trained on", (figures.ORANGE, "//")),
 }
 _ROWS = {"fast": 1, "slow": 0}  # prompts come first, so they stand above
 _MAX_NAMED_LESSONS = 30
@@ -63,7 +63,7 @@ def quadrants(rows: Sequence[records.Row]) -> figures.Picture | None:
         return None
     groups = {**by_task, table.corner_average(by_task): overview.corner_means(by_task)}
     drawn, (panel,) = figures.new(7.2, 1.0 + 0.72 * len(groups))
-    for number, (corner, (label, colour, hatch)) in enumerate(_CORNERS.items()):
+    for number, (corner, (label, colour, hatch)) in enumerate(CORNERS.items()):
         scores = np.array([scores[corner] for scores in groups.values()])
         places = np.arange(len(groups)) + (number - 1.5) * 0.2
         for bar in panel.barh(places, scores, 0.19, color=colour, label=label, lw=0):
@@ -88,7 +88,7 @@ def costs(rows: Sequence[records.Row]) -> figures.Picture:
     _stack_tokens(tokens, spent)
     seconds = [cost.seconds for cost in spent.values()]
     times.barh(list(spent), seconds, color=figures.GREY)
-    _write_ends(times, seconds, [wording.duration(value) for value in seconds])
+    panels.write_ends(times, seconds, [wording.duration(value) for value in seconds])
     times.set_xlabel("Time (seconds)")
     for panel in (tokens, times):
         panel.invert_yaxis()
@@ -99,14 +99,12 @@ def costs(rows: Sequence[records.Row]) -> figures.Picture:
 
 
 def _stack_tokens(panel: axes.Axes, spent: Mapping[str, types.Cost]) -> None:
-    left = np.zeros(len(spent))
-    for field, (label, colour, hatch) in _TOKENS.items():
-        values = np.array([getattr(cost, field) for cost in spent.values()], np.float64)
-        bars = panel.barh(list(spent), values, left=left, color=colour, label=label, lw=0)
-        for bar in bars:
-            bar.set(hatch=hatch, edgecolor="white")
-        left += values
-    _write_ends(panel, left.tolist(), [wording.quantity(total) for total in left])
+    parts = {
+        label: np.array([getattr(cost, field) for cost in spent.values()], np.float64)
+        for field, (label, _) in _TOKENS.items()
+    }
+    total = panels.stack(panel, list(spent), parts, dict(_TOKENS.values()))
+    panels.write_ends(panel, total.tolist(), [wording.quantity(value) for value in total])
     panel.set_xlabel("Tokens")
     panel.xaxis.set_major_formatter(lambda value, _: wording.quantity(value))
     panel.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
@@ -121,10 +119,3 @@ def _name_lessons(panel: axes.Axes, tasks: Sequence[str]) -> None:
         range(1, len(tasks) + 1), names, rotation=30, ha="right", rotation_mode="anchor"
     )
     panel.set_xlabel("Lesson and its task")
-
-
-def _write_ends(panel: axes.Axes, values: Sequence[float], texts: Sequence[str]) -> None:
-    """Write beside each bar what it comes to, and make room for it."""
-    for row, (value, text) in enumerate(zip(values, texts, strict=True)):
-        panel.annotate(text, (value, row), (4, 0), textcoords="offset points", va="center")
-    panel.set_xlim(0, 1.3 * max(*values, 1e-9))

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib import axes, ticker
 
 from fastslow.metrics import matrix as matrices
-from fastslow.report import figures, overview, records, table
+from fastslow.report import figures, overview, panels, records, table
 
 _MAX_NAMED_LINES = len(figures.LINES)
 _MAX_WRITTEN_CELLS = 400
@@ -24,10 +24,10 @@ def forgetting(matrix: matrices.AccuracyMatrix, rows: Sequence[records.Row]) -> 
     counts = overview.lessons_before_evaluations(rows)
     columns = 1 if len(matrix.task_names) <= 4 else 2
     height = math.ceil(len(matrix.task_names) / columns)
-    drawn, panels = figures.new(7.2, 0.9 + 1.35 * height, height, columns, share=True)
-    for panel in panels[len(matrix.task_names) :]:
+    drawn, grid = figures.new(7.2, 0.9 + 1.35 * height, height, columns, share=True)
+    for panel in grid[len(matrix.task_names) :]:
         panel.set_visible(False)
-    for name, scores, panel in zip(matrix.task_names, matrix.scores.T, panels, strict=False):
+    for name, scores, panel in zip(matrix.task_names, matrix.scores.T, grid, strict=False):
         _shade(panel, [number for number, task in enumerate(lessons) if task == name])
         _known_line(panel, counts, scores, figures.BLUE)
         figures.score_axis(panel, "Score")
@@ -47,15 +47,9 @@ def accuracy_matrix(
     height = min(0.28 * max(points, 3), _MAX_INCHES)
     width = min(0.8 * max(tasks, 3), _MAX_INCHES)
     drawn, (panel,) = figures.new(2.6 + width, 1.6 + height)
-    shown = np.ma.masked_invalid(matrix.scores)
-    panel.set_facecolor("#EDEDED")
-    image = panel.imshow(shown, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+    image = panels.heat(panel, matrix.scores, matrix.task_names, _point_names(matrix, rows))
     if matrix.scores.size <= _MAX_WRITTEN_CELLS:
-        _write_cells(panel, matrix.scores)
-    panel.grid(visible=False)
-    names = [figures.short(name) for name in matrix.task_names]
-    panel.set_xticks(range(tasks), names, rotation=30, ha="right", rotation_mode="anchor")
-    panel.set_yticks(range(points), _point_names(matrix, rows))
+        panels.write_cells(panel, matrix.scores)
     panel.set_xlabel("Task evaluated")
     panel.set_ylabel("Evaluation point")
     drawn.colorbar(image, ax=panel, label="Score (0 to 1)", shrink=0.8)
@@ -88,10 +82,10 @@ def drift(rows: Sequence[records.Row]) -> figures.Picture | None:
     points = overview.drift_points(rows)
     if not any(math.isfinite(value) for point in points for value in point.drift.values()):
         return None
-    drawn, panels = figures.new(7.2, 3.4, 1, 2)
+    drawn, grid = figures.new(7.2, 3.4, 1, 2)
     scores = [point.score for point in points]
     looks = {"with_prompt": ("o-", figures.BLUE), "without_prompt": ("s--", figures.VERMILION)}
-    for direction, panel in zip(overview.DIRECTIONS, panels, strict=True):
+    for direction, panel in zip(overview.DIRECTIONS, grid, strict=True):
         for condition, (look, colour) in looks.items():
             values = [point.drift[condition, direction] for point in points]
             if not np.isnan(values).all():
@@ -100,7 +94,7 @@ def drift(rows: Sequence[records.Row]) -> figures.Picture | None:
         figures.score_axis(panel, "Mean score (0 to 1)")
         panel.set_xlabel(f"{table.DIRECTION_NAMES[direction]} (nats per token)")
         panel.set_xlim(left=0)
-    panels[0].legend(loc="lower right")
+    grid[0].legend(loc="lower right")
     caption = "Points are evaluations of all tasks, joined in time; up and to the left is better."
     return figures.Picture("drift", "Reward against drift from the base model", caption, drawn)
 
@@ -120,14 +114,6 @@ def _known_line(panel: axes.Axes, x: Sequence[float], scores: np.ndarray, colour
     panel.plot(places, heights, "-", marker=marker, color=colour, clip_on=False)
     end, text = (places[-1], heights[-1]), f"{heights[-1]:.2f}"
     panel.annotate(text, end, (7, 0), textcoords="offset points", va="center")
-
-
-def _write_cells(panel: axes.Axes, scores: np.ndarray) -> None:
-    for (row, column), score in np.ndenumerate(scores):
-        unknown = math.isnan(score)
-        colour = "#777777" if unknown else "white" if score < 0.55 else "black"
-        text = "–" if unknown else f"{score:.2f}"
-        panel.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
 
 
 def _point_names(matrix: matrices.AccuracyMatrix, rows: Sequence[records.Row]) -> list[str]:
@@ -152,14 +138,4 @@ def _task_lines(panel: axes.Axes, matrix: matrices.AccuracyMatrix, steps: Sequen
         panel.plot(np.array(steps)[known], scores[known], ".-", color=colour, lw=1, alpha=0.8)
         if named and known.size:
             ends.append((scores[known[-1]], figures.short(name), colour))
-    heights = figures.spread([end[0] for end in ends], gap=0.065)
-    for height, (_, name, colour) in zip(heights, ends, strict=True):
-        panel.annotate(
-            name,
-            (1, height),
-            (8, 0),
-            xycoords=panel.get_yaxis_transform(),
-            textcoords="offset points",
-            color=colour,
-            va="center",
-        )
+    panels.name_ends(panel, ends, gap=0.065)

@@ -1,10 +1,11 @@
-"""The look of all figures, and how they become PNG files; no pyplot, so no global state."""
+"""The look of all figures, and how they become files; no pyplot, so no global state."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -44,7 +45,28 @@ _STYLE: Any = {
     "savefig.facecolor": "white",
     "hatch.linewidth": 0.5,
     "text.parse_math": False,  # a task called "a$b$" is a name, not a formula
+    "svg.hashsalt": "fastslow",  # the same figure, the same bytes
+    "pdf.fonttype": 42,  # whole fonts: text can be searched and edited
 }
+_PRINT: Any = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7.5,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 3.8,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "hatch.linewidth": 0.6,
+}
+_UNDATED: Any = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+SINGLE, DOUBLE = 3.4, 7.0  # inches: widths of one and of two columns of a printed page
+PRINT_DPI = 300
+_MAX_COLUMNS = 3
+FORMATS = ("png", "svg", "pdf")
 
 
 class Picture(NamedTuple):
@@ -72,11 +94,39 @@ def new(
     return made, list(np.ravel(grid))
 
 
+def grid(count: int, height: float) -> tuple[figure.Figure, list[axes.Axes]]:
+    """Return a figure two columns wide with `count` panels of so many inches, all axes shared.
+
+    At most three panels stand side by side; where a row is not full, the panels above the gap name
+    their places.
+    """
+    rows = math.ceil(count / _MAX_COLUMNS)
+    columns = math.ceil(count / rows)
+    drawn, panels = new(DOUBLE, 0.6 + height * rows, rows, columns, share=True)
+    for panel in panels[count:]:
+        panel.set_visible(False)
+    for panel in panels[count - columns : count]:
+        panel.tick_params(labelbottom=True)
+    return drawn, panels[:count]
+
+
+@contextlib.contextmanager
+def print_style() -> Iterator[None]:
+    """Apply the look of figures for print: made at their true size, no text below 7 points."""
+    with style(), matplotlib.rc_context(_PRINT):
+        yield
+
+
 def to_png(drawn: figure.Figure) -> bytes:
     """Return the figure as a PNG file, the same bytes for the same figure."""
-    buffer = io.BytesIO()
     with style():
-        drawn.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+        return encode(drawn, "png", DPI)
+
+
+def encode(drawn: figure.Figure, kind: str, dpi: int = PRINT_DPI) -> bytes:
+    """Return the figure as a file of one of FORMATS, the same bytes for the same figure."""
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format=kind, dpi=dpi, metadata=_UNDATED[kind])
     return buffer.getvalue()
 
 

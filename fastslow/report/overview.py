@@ -29,6 +29,7 @@ class TaskLine(NamedTuple):
     learned: float  # after the task's last lesson
     final: float
     forgetting: float  # positive = forgot
+    constant: float = NAN  # what the best constant answer scores
 
 
 class DriftPoint(NamedTuple):
@@ -52,9 +53,13 @@ def task_lines(
     matrix: matrices.AccuracyMatrix, rows: Iterable[records.Row]
 ) -> tuple[TaskLine, ...]:
     """Return the figures of every task, in the order of the matrix."""
+    rows = list(rows)
     taught = [row["task"] for row in records.of_kind(rows, "lesson")]
+    constant = constants(rows)
     return tuple(
-        TaskLine(name, taught.count(name), *map(float, scores))
+        TaskLine(name, taught.count(name), *map(float, scores))._replace(
+            constant=constant.get(name, NAN)
+        )
         for name, *scores in zip(
             matrix.task_names,
             matrix.scores[0],
@@ -70,6 +75,16 @@ def average(lines: Sequence[TaskLine]) -> TaskLine:
     """Return the mean over the tasks for which each figure is known; lessons are added up."""
     columns = [matrices.mean(np.array(column)) for column in list(zip(*lines, strict=True))[2:]]
     return TaskLine("average", sum(line.lessons for line in lines), *columns)
+
+
+def constants(rows: Iterable[records.Row]) -> dict[str, float]:
+    """Return what the best constant answer scores, by task; {} where it was not recorded."""
+    return {task: _number(told["constant"]["score"]) for task, told in _tasks(rows).items()}
+
+
+def kinds(rows: Iterable[records.Row]) -> dict[str, str]:
+    """Return what each task teaches ("convention", "skill"), for those whose stream says it."""
+    return {task: told["kind"] for task, told in _tasks(rows).items() if told["kind"]}
 
 
 def last_drift(rows: Iterable[records.Row]) -> dict[str, dict[str, dict[str, float]]]:
@@ -180,6 +195,10 @@ def corner_means(by_task: Mapping[str, Mapping[str, float]]) -> dict[str, float]
 def complete(by_task: Mapping[str, Mapping[str, float]]) -> list[str]:
     """Return the tasks of which all corners are known; only their means can be compared."""
     return [task for task, corners in by_task.items() if not any(map(math.isnan, corners.values()))]
+
+
+def _tasks(rows: Iterable[records.Row]) -> dict[str, types.Json]:
+    return {k: v for row in records.of_kind(rows, "tasks") for k, v in row["tasks"].items()}
 
 
 def _number(value: float | None) -> float:

@@ -1,9 +1,10 @@
 """records.jsonl: one row per event of a run, append-only, durable before the run goes on.
 
-Every row has `schema`, `kind` ("evaluation" | "lesson" | "quadrants"), `event` (the position of the
-event in the stream; null for what comes after all events) and `timing`. The rest depends on the
-kind, see the functions that build rows. The file is strict JSON: a number that is not finite is
-null. Two runs that did the same differ at most in measured times, see `comparable`.
+Every row has `schema`, `kind` ("tasks" | "evaluation" | "lesson" | "quadrants"), `event` (the
+position of the event in the stream; null for what comes before or after all events) and `timing`.
+The rest depends on the kind, see the functions that build rows. The file is strict JSON: a number
+that is not finite is null. Two runs that did the same differ at most in measured times, see
+`comparable`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from fastslow import files, types
+from fastslow.evaluation import constant
 
 SCHEMA = 1
 Row: TypeAlias = dict[str, types.Json]
@@ -29,6 +31,17 @@ class RecordsError(Exception):
 def path_of(directory: files.PathLike) -> pathlib.Path:
     """Return the records file of a run directory."""
     return pathlib.Path(directory) / "records.jsonl"
+
+
+def tasks_row(kinds: Mapping[str, str], constants: Mapping[str, constant.Constant]) -> Row:
+    """Return the row that describes the tasks, written before all events.
+
+    By task: its kind ("" if the stream does not say) and the constant answer that scores best.
+    """
+    tasks = {
+        name: {"kind": kind, "constant": constants[name]._asdict()} for name, kind in kinds.items()
+    }
+    return _row("tasks", None, tasks=tasks)
 
 
 def lesson_row(
@@ -129,11 +142,18 @@ def read(directory: files.PathLike) -> list[Row]:
 
 
 def truncate_after(directory: files.PathLike, position: int) -> None:
-    """Keep the rows of the first `position` events, atomically; also mends a torn last line."""
+    """Keep the tasks' row and those of the first `position` events, atomically.
+
+    Also mends a torn last line.
+    """
     path = path_of(directory)
     if not path.exists():
         return
-    kept = [r for r in read(directory) if r["event"] is not None and r["event"] < position]
+    kept = [
+        row
+        for row in read(directory)
+        if row["kind"] == "tasks" or (row["event"] is not None and row["event"] < position)
+    ]
     files.write_bytes_atomic(path, b"".join(files.encode_json(row) + b"\n" for row in kept))
 
 
@@ -158,7 +178,7 @@ def known_quadrants(
 
     Before the first lesson: "base_seed"; after the last: "trained_evolved".
     """
-    rows = read(directory)
+    rows = [row for row in read(directory) if row["kind"] != "tasks"]
     first = itertools.takewhile(lambda row: row["kind"] == "evaluation", rows)
     last = itertools.takewhile(lambda row: row["kind"] == "evaluation", reversed(rows))
     corners = {"base_seed": first, "trained_evolved": last}

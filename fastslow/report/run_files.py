@@ -63,12 +63,14 @@ def load(directory: files.PathLike) -> RunFiles:
         config=json.loads(config_path.read_bytes()) if config_path.exists() else {},
         rows=rows,
         done=bool(records.of_kind(rows, "quadrants")),
-        prompts=_prompts(path / "prompts"),
+        prompts=prompts(path),
         mistakes=_mistakes(path, rows),
     )
 
 
-def _prompts(folder: pathlib.Path) -> tuple[PromptFile, ...]:
+def prompts(directory: pathlib.Path) -> tuple[PromptFile, ...]:
+    """Return every prompt that the run wrote down, by task, event and number."""
+    folder = directory / "prompts"
     found = []
     for path in folder.glob("*/**/*.md"):
         event, *task, _ = path.relative_to(folder).parts

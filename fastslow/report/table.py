@@ -20,6 +20,14 @@ DIRECTION_NAMES = {
     "base_trained": "KL(base \N{DOUBLE VERTICAL LINE} trained)",
 }
 CONDITION_NAMES = {"with_prompt": "with prompt", "without_prompt": "without prompt"}
+_TASK_COLUMNS = (
+    "Lessons",
+    "First",
+    "After\nlearning",
+    "Final",
+    "Forgetting",
+    "Constant\nanswer",
+)
 _METRIC_NAMES = {
     "average_accuracy": ("Average accuracy at the end", "higher is better"),
     "learning_accuracy": ("Learning accuracy", "right after a task's last lesson"),
@@ -45,16 +53,34 @@ class Table(NamedTuple):
 def summary(rows: Sequence[records.Row]) -> list[Table]:
     """Return the tables of scores, drift and cost; those with nothing to show are left out."""
     matrix, _ = overview.accuracy(rows)
-    scored = [results(matrix, rows), metrics(matrix)] if matrix else []
-    return [*scored, *(t for t in (quadrants(rows), drift(rows), costs(rows)) if t.rows)]
+    scored = [results(matrix, rows), kinds(matrix, rows), metrics(matrix)] if matrix else []
+    return [t for t in (*scored, quadrants(rows), drift(rows), costs(rows)) if t.rows]
 
 
 def results(matrix: matrices.AccuracyMatrix, rows: Sequence[records.Row]) -> Table:
-    """Return per task: score before, after learning and at the end, and forgetting."""
+    """Return per task: score before, after learning and at the end, and forgetting.
+
+    Beside them what the best constant answer scores: near it, a model may give only one.
+    """
     lines = overview.task_lines(matrix, rows)
-    header = ("Task", "Lessons", "First", "After learning", "Final", "Forgetting")
     body = tuple(_task_cells(line) for line in lines)
-    return Table("Scores by task", header, body, _task_cells(overview.average(lines)))
+    footer = _task_cells(overview.average(lines))
+    return Table("Scores by task", ("Task", *_TASK_COLUMNS), body, footer)
+
+
+def kinds(matrix: matrices.AccuracyMatrix, rows: Sequence[records.Row]) -> Table:
+    """Return the same figures averaged over the tasks of a kind; no rows if none is known."""
+    lines, kind_of = overview.task_lines(matrix, rows), overview.kinds(rows)
+    grouped = {
+        kind: [line for line in lines if kind_of.get(line.name) == kind]
+        for kind in dict.fromkeys(kind_of.values())
+    }
+    body = tuple(
+        _task_cells(overview.average(of_kind)._replace(name=kind))
+        for kind, of_kind in grouped.items()
+        if of_kind
+    )
+    return Table("Scores by kind of task", ("Kind", *_TASK_COLUMNS), body)
 
 
 def metrics(matrix: matrices.AccuracyMatrix) -> Table:
@@ -177,8 +203,8 @@ def escape(cell: str) -> str:
 
 def _task_cells(line: overview.TaskLine) -> tuple[str, ...]:
     scores = (line.first, line.learned, line.final)
-    change = wording.change(line.forgetting)
-    return (line.name, str(line.lessons), *map(wording.score, scores), change)
+    compared = (wording.change(line.forgetting), wording.score(line.constant))
+    return (line.name, str(line.lessons), *map(wording.score, scores), *compared)
 
 
 def _cost_cells(name: str, cost: types.Cost) -> tuple[str, ...]:

@@ -1,0 +1,208 @@
+"""Figures of a comparison by channel: what each lesson did, who carries the gain, what it cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib import axes, patches, ticker
+
+from fastslow.report import channels, figures, overview, panels, records, runs, wording
+from fastslow.report.comparison import comparing, groups, series
+
+_OUTCOMES = {  # colour, hatch: from most to least effect
+    "changed": (figures.GREEN, ""),
+    "rejected": (figures.ORANGE, "//////"),
+    "failed": (figures.VERMILION, "xxxxxx"),
+    "skipped": ("#E8E8E8", ""),
+}
+_PARTS = {
+    "fast": (figures.SKY, ""),
+    "slow": (figures.ORANGE, "//////"),
+    "evaluation": ("#BBBBBB", ""),
+}
+_MAX_NAMED_LESSONS = 16
+_MAX_TASKS = 5
+_BAR = 0.2  # of the room of a method
+
+
+def timeline(comparison: comparing.Comparison) -> figures.Picture | None:
+    """Draw, per method and channel, the share of runs in which each lesson ended how."""
+    shown = [m for m in comparison.methods if any(series.taught(run) for run in m.runs)]
+    if not shown:
+        return None
+    lessons = max(len(series.taught(run)) for method in shown for run in method.runs)
+    drawn, (panel,) = figures.new(figures.DOUBLE, 1.0 + 0.52 * len(shown))
+    lanes = [(method, channel) for method in shown for channel in overview.CHANNELS]
+    for lane, (method, channel) in enumerate(lanes):
+        place = lane + 0.35 * (lane // 2)
+        for number in range(lessons):
+            _share(panel, number + 1, place, _ended(method, channel, number))
+    places = [lane + 0.35 * (lane // 2) for lane in range(len(lanes))]
+    panel.set_yticks(places, [f"{method.label}  {channel}" for method, channel in lanes])
+    panel.set_ylim(places[-1] + 0.55, -0.55)
+    panel.set_xlim(0.5, lessons + 0.5)
+    panel.grid(visible=False)
+    _name_lessons(panel, comparison, lessons)
+    handles = [
+        patches.Patch(facecolor=colour, hatch=hatch, edgecolor="white", lw=0, label=outcome)
+        for outcome, (colour, hatch) in _OUTCOMES.items()
+    ]
+    drawn.legend(handles=handles, loc="outside upper center", ncols=4)
+    caption = "What each lesson did in each channel; height: share of the runs."
+    return figures.Picture("channels", "Channel timeline", caption, drawn)
+
+
+def quadrants(comparison: comparing.Comparison) -> figures.Picture | None:
+    """Draw {base, trained} weights x {seed, evolved} prompts per method; None if not measured."""
+    shown = [m for m in comparison.methods if any(overview.quadrants(r.rows) for r in m.runs)]
+    if not shown:
+        return None
+    measured = [overview.quadrants(run.rows) for method in shown for run in method.runs]
+    tasks = list(dict.fromkeys(task for by_task in measured for task in by_task))
+    titles = ["average of tasks", *(tasks if 1 < len(tasks) <= _MAX_TASKS else [])]
+    drawn, grid = figures.grid(len(titles), 0.25 + 0.46 * len(shown))
+    for number, (title, panel) in enumerate(zip(titles, grid, strict=False)):
+        for offset, corner in enumerate(channels.CORNERS):
+            values = [[_corner(r, number and title, corner) for r in m.runs] for m in shown]
+            _corner_bars(panel, comparison, values, offset, corner)
+        panel.set_title(figures.short(title), loc="left")
+        panel.set_yticks(range(len(shown)), [method.label for method in shown])
+        panel.set_ylim(len(shown) - 0.5, -0.5)
+        panel.grid(visible=False, axis="y")
+        panel.set_xlim(0, 1.12)
+        panel.set_xticks([0, 0.25, 0.5, 0.75, 1])
+    drawn.supxlabel("Final test score (0 to 1)", fontsize=8)
+    handles, labels = grid[0].get_legend_handles_labels()
+    drawn.legend(handles, labels, loc="outside upper center", ncols=4)
+    caption = (
+        "Final score with base or trained weights and seed or evolved prompts: mean and 95% "
+        "interval over runs."
+    )
+    return figures.Picture("quadrants", "Which channel carries the gain", caption, drawn)
+
+
+def costs(comparison: comparing.Comparison) -> figures.Picture | None:
+    """Draw tokens, FLOP and time of every method by channel; None without a run that counts."""
+    shown = [method for method in comparison.methods if method.runs]
+    if not shown:
+        return None
+    drawn, grid = figures.new(figures.DOUBLE, 0.85 + 0.3 * len(shown), 1, 3, share=False)
+    for panel, kind in zip(grid, ("tokens", "flops", "seconds"), strict=True):
+        _cost_bars(panel, comparison, shown, kind)
+        panel.invert_yaxis()
+        panel.grid(visible=False, axis="y")
+        panel.locator_params(axis="x", nbins=4)
+    for panel in grid[1:]:
+        panel.set_yticklabels([])
+    handles, labels = grid[0].get_legend_handles_labels()
+    drawn.legend(handles, labels, loc="outside upper center", ncols=3)
+    caption = "What channels and evaluations used: mean, and 95% interval of the total, over runs."
+    return figures.Picture("costs", "Cost by channel", caption, drawn)
+
+
+def _ended(method: groups.Method, channel: str, number: int) -> dict[str, float]:
+    """Return the share of the runs with that lesson by how it ended in the channel."""
+    ends = [
+        part["outcome"]
+        for run in method.runs
+        for row in records.of_kind(run.rows, "lesson")[number : number + 1]
+        for part in row["absorbed"]
+        if part["channel"] == channel
+    ]
+    return {outcome: ends.count(outcome) / len(ends) for outcome in _OUTCOMES if outcome in ends}
+
+
+def _share(panel: axes.Axes, lesson: int, place: float, shares: Mapping[str, float]) -> None:
+    bottom = place + 0.45  # the axis points downwards
+    for outcome, share in shares.items():
+        colour, hatch = _OUTCOMES[outcome]
+        panel.bar(
+            lesson,
+            -0.9 * share,
+            0.9,
+            bottom,
+            facecolor=colour,
+            hatch=hatch,
+            edgecolor="white",
+            lw=0,
+        )
+        bottom -= 0.9 * share
+
+
+def _name_lessons(panel: axes.Axes, comparison: comparing.Comparison, lessons: int) -> None:
+    plan = series.common_plan(comparison.methods)
+    if plan is None or lessons > _MAX_NAMED_LESSONS:
+        panel.set_xlabel("Lesson")
+        panel.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+        return
+    panel.set_xlabel("Lesson and its task")
+    names = [f"{number} {figures.short(task)}" for number, task in enumerate(plan, 1)]
+    panel.set_xticks(range(1, lessons + 1), names, rotation=30, ha="right", rotation_mode="anchor")
+
+
+def _corner(run: runs.Run, task: str | int, corner: str) -> float:
+    """Return a corner's score of one task, or of the average (no task); NaN if not measured."""
+    by_task = overview.quadrants(run.rows)
+    if not task:
+        return overview.corner_means(by_task)[corner]
+    return by_task.get(str(task), {}).get(corner, float("nan"))
+
+
+def _corner_bars(
+    panel: axes.Axes,
+    comparison: comparing.Comparison,
+    values: Sequence[Sequence[float]],
+    offset: int,
+    corner: str,
+) -> None:
+    """Draw one corner's bar of every method, with its interval."""
+    label, colour, hatch = channels.CORNERS[corner]
+    found = [comparison.estimate(list(of_runs)) for of_runs in values]
+    places = np.arange(len(found)) + (offset - 1.5) * _BAR
+    means = np.array([one.mean for one in found])
+    bars = panel.barh(places, means, 0.9 * _BAR, color=colour, label=label, lw=0)
+    for bar in bars:
+        bar.set(hatch=hatch * 2, edgecolor="white")
+    for place, one in zip(places, found, strict=True):
+        if not math.isnan(one.low):
+            panel.plot([one.low, one.high], [place, place], color="#333333", lw=0.9)
+        end = np.nanmax([one.high, one.mean, 0.0])
+        text = wording.MISSING if math.isnan(one.mean) else f"{one.mean:.2f}"
+        panel.annotate(
+            text,
+            (min(end, 1.0), place),
+            (2, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=7,
+        )
+
+
+def _cost_bars(
+    panel: axes.Axes, comparison: comparing.Comparison, shown: Sequence[groups.Method], kind: str
+) -> None:
+    used = [[_spent(run, kind) for run in method.runs] for method in shown]
+    parts = {
+        part: np.array([np.mean([one[part] for one in of_run]) for of_run in used], np.float64)
+        for part in _PARTS
+    }
+    names = [method.label for method in shown]
+    total = panels.stack(panel, names, parts, _PARTS)
+    found = [comparison.estimate([sum(one.values()) for one in of_run]) for of_run in used]
+    for row, one in enumerate(found):
+        panel.plot([one.low, one.high], [row, row], color="#333333", lw=0.9)
+    ends = np.fmax(total, np.array([one.high for one in found]))  # NaN where there is one run
+    write = wording.duration if kind == "seconds" else wording.quantity
+    panels.write_ends(panel, ends.tolist(), list(map(write, total)), room=0.45, fontsize=7)
+    panel.set_xlabel({"tokens": "Tokens", "flops": "FLOP", "seconds": "Time (seconds)"}[kind])
+    panel.xaxis.set_major_formatter(lambda value, _: wording.quantity(value))
+
+
+def _spent(run: runs.Run, kind: str) -> Mapping[str, float]:
+    """Return what channels and evaluations used, in tokens, FLOP or seconds."""
+    costs_of_run = overview.costs(run.rows)
+    if kind == "tokens":
+        return {name: wording.tokens(cost._asdict()) for name, cost in costs_of_run.items()}
+    return {name: float(getattr(cost, kind)) for name, cost in costs_of_run.items()}

@@ -1,0 +1,239 @@
+"""From run directories to a comparison: methods, the runs that count, estimates, differences."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from fastslow import registry
+from fastslow.metrics import efficiency, statistics
+from fastslow.report import runs
+from fastslow.report.comparison import groups, measures, points
+
+_FEW = 10  # runs, below which a percentile bootstrap is too narrow
+
+
+class Listed(NamedTuple):
+    """A run that was found, and why it is left out of the means (empty if it counts)."""
+
+    run: runs.Run
+    label: str
+    left_out: str
+
+
+class Comparison(NamedTuple):
+    """Methods at one point of their runs; `methods` hold the runs that count, up to the point."""
+
+    methods: tuple[groups.Method, ...]
+    listed: tuple[Listed, ...]
+    point: points.Point
+    baseline: str | None
+    interval: str  # a name of statistics.INTERVALS
+    measures: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def estimate(self, values: Sequence[float] | np.ndarray) -> statistics.Estimate:
+        """Return mean, standard error and interval, of the kind this comparison uses."""
+        return statistics.estimate(values, statistics.INTERVALS[self.interval])
+
+
+class Effort(NamedTuple):
+    """What a method needed to reach the baseline's best average score, pair by pair of runs."""
+
+    pairs: int
+    reached: int
+    effort: float  # median over pairs, inf where most never got there
+    ratio: float  # median of effort / the baseline's own
+
+
+def compare(
+    patterns: Sequence[str],
+    *,
+    by: Sequence[str] = ("scheduler",),
+    metrics: Sequence[str] = (),
+    baseline: str | None = None,
+    at_equal: str | None = None,
+    interval: str = "t",
+) -> Comparison:
+    """Read the runs matching the patterns and group, check and align them.
+
+    `by`: dotted configuration keys; `metrics`: names of measures.MEASURES, all if there are none;
+    `baseline`: label of a method; `at_equal`: a name of points.UNITS, or None for the end. Raises
+    RunsError, RecordsError, registry.UnknownNameError, MatrixError.
+    """
+    for kind, names, known in (
+        ("metric", metrics, measures.MEASURES),
+        ("cost", [at_equal] if at_equal else [], points.UNITS),
+        ("interval", [interval], statistics.INTERVALS),
+    ):
+        for name in names:
+            if name not in known:
+                raise registry.unknown(kind, name, known)
+    directories, others = runs.find(patterns)
+    everyone = groups.by_keys([runs.read(directory) for directory in directories], by)
+    labels = [method.label for method in everyone]
+    if baseline is not None and baseline not in labels:
+        raise registry.unknown("method", baseline, labels)
+    groups.check(everyone, by)
+    everyone = tuple(sorted(everyone, key=lambda method: method.label != baseline))
+    point = points.choose(everyone, at_equal)
+    methods, listed = _counted(everyone, point)
+    no_run = (f"Passed over, holds no run: {path}." for path in others)
+    notes = (*no_run, *_notes(everyone, methods, listed, point, interval, baseline, by))
+    return Comparison(
+        methods, listed, point, baseline, interval, tuple(metrics or measures.MEASURES), notes
+    )
+
+
+def values(method: groups.Method, of: Callable[[runs.Run], float]) -> dict[tuple[int, int], float]:
+    """Return a number of every run by its seeds."""
+    return {run.seeds: of(run) for run in method.runs}
+
+
+def difference(
+    comparison: Comparison, method: groups.Method, of: Callable[[runs.Run], float]
+) -> statistics.Estimate:
+    """Return the mean of method - baseline over the runs paired by their seeds."""
+    own, other = values(method, of), values(baseline(comparison), of)
+    return comparison.estimate(statistics.paired_differences(own, other))
+
+
+def baseline(comparison: Comparison) -> groups.Method:
+    """Return the baseline; the comparison must have one."""
+    return next(m for m in comparison.methods if m.label == comparison.baseline)
+
+
+def effort_to_baseline(comparison: Comparison, method: groups.Method, effort: str) -> Effort:
+    """Return the effort to the best mean score of the baseline's run with the same seeds."""
+    others = {run.seeds: run for run in baseline(comparison).runs}
+    pairs = [(run, others[run.seeds]) for run in method.runs if run.seeds in others]
+    curve = functools.partial(efficiency.curve, effort=efficiency.EFFORTS[effort])
+    curves = [(curve(run.rows), curve(other.rows)) for run, other in pairs]
+    known = [(own, other) for own, other in curves if not np.isnan(other.scores).all()]
+    efforts = [efficiency.effort_to_reach(a, float(np.nanmax(b.scores))) for a, b in known]
+    ratios = [efficiency.relative_effort(a, b) for a, b in known]
+    reached = int(np.isfinite(efforts).sum())
+    return Effort(len(known), reached, _median(efforts), _median(ratios))
+
+
+def _counted(
+    everyone: Sequence[groups.Method], point: points.Point
+) -> tuple[tuple[groups.Method, ...], tuple[Listed, ...]]:
+    methods, listed = [], []
+    for method in everyone:
+        kept = []
+        for run in method.runs:
+            upto, left_out = points.cut(run, point)
+            listed.append(Listed(run, method.label, left_out))
+            kept += [upto] if upto else []
+        methods.append(groups.Method(method.label, tuple(kept)))
+    return tuple(methods), tuple(listed)
+
+
+def _notes(
+    everyone: Sequence[groups.Method],
+    methods: Sequence[groups.Method],
+    listed: Sequence[Listed],
+    point: points.Point,
+    interval: str,
+    baseline_label: str | None,
+    by: Sequence[str],
+) -> list[str]:
+    """Say in words what a reader must know to read the numbers right."""
+    return [
+        f"Methods are compared {point}{_how(point)}.",
+        f"Intervals: 95%, {statistics.NAMES[interval]}, over runs (one per seed and order), each "
+        "on its own: not corrected for looking at several.",
+        *_few(methods, interval),
+        *_left_out(methods, listed, point),
+        *_without_effort(methods, point),
+        *_unpaired(methods, baseline_label),
+        *(f"Methods differ also in {one}." for one in groups.other_differences(everyone, by)),
+        *_code(everyone),
+    ]
+
+
+def _how(point: points.Point) -> str:
+    if point.effort is None:
+        return ""
+    return (
+        " in lessons, the most that all complete runs spent: each at its last evaluation within "
+        "that (see the costs in the tables for what it had used)"
+    )
+
+
+def _few(methods: Sequence[groups.Method], interval: str) -> list[str]:
+    single = [method.label for method in methods if len(method.runs) == 1]
+    found = []
+    if single:
+        found.append(f"One run only, so no error and no interval: {', '.join(single)}.")
+    counts = [len(method.runs) for method in methods if len(method.runs) > 1]
+    if interval == "bootstrap" and counts and min(counts) < _FEW:
+        found.append(f"With fewer than {_FEW} runs this bootstrap is too narrow; prefer t.")
+    return found
+
+
+def _left_out(
+    methods: Sequence[groups.Method], listed: Sequence[Listed], point: points.Point
+) -> list[str]:
+    found = [
+        f"Left out of the means: {one.run.directory.name} ({one.label}): {one.left_out}."
+        for one in listed
+        if one.left_out
+    ]
+    if not any(method.runs for method in methods):
+        hint = "; --at_equal compares unfinished runs" if point.effort is None else ""
+        found.append(f"No run gets to this point, so there are no means{hint}.")
+    return found
+
+
+def _without_effort(methods: Sequence[groups.Method], point: points.Point) -> list[str]:
+    if point.effort is None:
+        return []
+    idle = [
+        method.label
+        for method in methods
+        if method.runs and not any(points.spent(run, point.effort).any() for run in method.runs)
+    ]
+    unit = points.UNITS[point.effort]
+    return [f"Spends no {unit}, so it is shown at its own end: {label}." for label in idle]
+
+
+def _unpaired(methods: Sequence[groups.Method], label: str | None) -> list[str]:
+    if label is None:
+        return []
+    wanted = {run.seeds for method in methods if method.label == label for run in method.runs}
+    lonely = [
+        f"{run.directory.name} ({method.label})"
+        for method in methods
+        for run in method.runs
+        if run.seeds not in wanted
+    ]
+    return [f"Without a baseline run of the same seeds: {', '.join(lonely)}."] if lonely else []
+
+
+def _code(everyone: Sequence[groups.Method]) -> list[str]:
+    """Say which versions of code and packages differ between runs: a reason to doubt, no more."""
+    about = [run.about for method in everyone for run in method.runs]
+    found = []
+    for key in ("git", "versions"):
+        told = {json.dumps(one.get(key), sort_keys=True): one.get(key) for one in about}
+        if len(told) > 1:
+            values = [_brief(value) for value in told.values()]
+            found.append(f"Runs were made with different {key}: {'; '.join(values)}.")
+    return found
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {version}" for name, version in value.items())
+    return str(value)[:8] + ("+" if str(value).endswith("+") else "")
+
+
+def _median(found: Sequence[float]) -> float:
+    known = [value for value in found if not np.isnan(value)]
+    return float(np.median(known)) if known else float("nan")

@@ -1,0 +1,153 @@
+"""Methods: runs that differ in their seeds only, and whether methods can be compared at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from fastslow import registry, types
+from fastslow.report import records, runs
+
+SAME_SECTIONS = ("model", "stream", "evaluation")  # what methods are compared on
+_DIGESTS = ("model_digest", "stream_digest")
+_UNTOLD = "not known"
+
+
+class Method(NamedTuple):
+    """The runs of one method, in the order of their seeds."""
+
+    label: str
+    runs: tuple[runs.Run, ...]
+
+
+def by_keys(found: Sequence[runs.Run], keys: Sequence[str]) -> tuple[Method, ...]:
+    """Group runs by the values of dotted configuration keys, in the order of the values.
+
+    The label of a method is the plug-in's name where a key names one, `key=value` otherwise. Raises
+    registry.UnknownNameError for a key that no run has.
+    """
+    known = dict.fromkeys(key for run in found for key in runs.keys_of(run.config))
+    for key in keys:
+        if key not in known:
+            raise registry.unknown("configuration key", key, known)
+    grouped: dict[tuple[types.Json, ...], list[runs.Run]] = {}
+    for run in sorted(found, key=lambda run: run.seeds):
+        grouped.setdefault(tuple(runs.value_of(run.config, key) for key in keys), []).append(run)
+    named = [is_plugin(found, key) for key in keys]
+    return tuple(
+        Method(
+            ", ".join(
+                str(value) if plain else f"{key.split('.')[-1]}={value}"
+                for key, value, plain in zip(keys, values, named, strict=True)
+            ),
+            tuple(grouped[values]),
+        )
+        for values in sorted(grouped, key=_sortable)
+    )
+
+
+def is_plugin(found: Iterable[runs.Run], key: str) -> bool:
+    """Return whether a key names a plug-in, whose name says enough without the key."""
+    values = [run.config for run in found]
+    return all(runs.value_of(c, f"{key}.name") != runs.MISSING for c in values)
+
+
+def check(methods: Sequence[Method], keys: Sequence[str]) -> None:
+    """Raise RunsError, naming keys and values, unless means and differences would make sense.
+
+    All runs: the same model, stream and evaluation apart from the compared `keys`, the same tasks
+    and numbers of test answers. Runs of one method: the same configuration apart from seeds, and no
+    seeds twice. Runs with the same seeds: the same data and weights.
+    """
+    everyone = [run for method in methods for run in method.runs]
+    compared = {section for section in SAME_SECTIONS for key in keys if key.startswith(section)}
+    _refuse("these runs cannot be compared", everyone, lambda run: _common_ground(run, keys))
+    _refuse("these runs cannot be compared", everyone, _evaluated)
+    for method in methods:
+        problem = f"the runs of {method.label!r} differ in more than their seeds (add it to --by?)"
+        _refuse(problem, method.runs, lambda run: settings(run.config))
+        _refuse_twins(method)
+    digests = [name for name in _DIGESTS if name.partition("_")[0] not in compared]
+    for seeds in sorted({run.seeds for run in everyone}):
+        paired = [run for run in everyone if run.seeds == seeds]
+        problem = f"runs with seed {seeds[0]}, order seed {seeds[1]} had other weights or data"
+        _refuse(problem, paired, lambda run: {name: run.about.get(name) for name in digests})
+
+
+def other_differences(methods: Sequence[Method], keys: Sequence[str]) -> list[str]:
+    """List "key: value (method), ..." for settings shared by name that differ between methods."""
+    told = {method.label: settings(method.runs[0].config) for method in methods}
+    compared = {*keys, *(f"{key}.name" for key in keys)}
+    common = set.intersection(*map(set, told.values())) - compared
+    return [
+        f"{key}: " + ", ".join(f"{values[key]} ({label})" for label, values in told.items())
+        for key in sorted(common)
+        if len({values[key] for values in told.values()}) > 1
+    ]
+
+
+def settings(config: Mapping[str, types.Json]) -> dict[str, str]:
+    """Return the value of every leaf of a configuration but the seeds, as text."""
+    keys = runs.keys_of(config)
+    inner = {key.rpartition(".")[0] for key in keys}
+    leaves = [key for key in keys if key not in inner and key not in runs.SEEDS]
+    return {key: str(runs.value_of(config, key)) for key in leaves}
+
+
+def _common_ground(run: runs.Run, keys: Sequence[str]) -> dict[str, str]:
+    """Return the settings that all runs of a comparison must have in common."""
+    return {
+        name: value
+        for name, value in settings(run.config).items()
+        if name.startswith(SAME_SECTIONS)
+        and not any(name == key or name.startswith(f"{key}.") for key in keys)
+    }
+
+
+def _evaluated(run: runs.Run) -> dict[str, str]:
+    """Return the tasks and the test answers of each; {} before the first evaluation."""
+    counts: dict[str, int] = {}
+    for row in records.of_kind(run.rows, "evaluation"):
+        counts.update(row["counts"])
+    tasks = {"tasks evaluated": ", ".join(sorted(counts))} if counts else {}
+    return tasks | {f"test answers of {task}": str(count) for task, count in counts.items()}
+
+
+def _refuse(
+    problem: str, found: Sequence[runs.Run], facts: Callable[[runs.Run], Mapping[str, types.Json]]
+) -> None:
+    """Raise RunsError if runs differ in their facts; a run without any facts yet is passed over."""
+    told = {run.directory: mapping for run in found if (mapping := facts(run))}
+    lines = []
+    for key in dict.fromkeys(key for mapping in told.values() for key in mapping):
+        values: dict[types.Json, list[str]] = {}
+        for directory, mapping in told.items():
+            values.setdefault(mapping.get(key, _UNTOLD), []).append(directory.name)
+        if len(values) > 1:
+            listed = "; ".join(f"{v} in {_some(names)}" for v, names in values.items())
+            lines.append(f"{key}: {listed}")
+    if lines:
+        raise runs.RunsError("\n  ".join([f"{problem}:", *lines]))
+
+
+def _refuse_twins(method: Method) -> None:
+    seen: dict[tuple[int, int], runs.Run] = {}
+    for run in method.runs:
+        if run.seeds in seen:
+            raise runs.RunsError(
+                f"{seen[run.seeds].directory} and {run.directory} are both {method.label!r} with "
+                f"seed {run.seeds[0]} and order seed {run.seeds[1]}: one run would count twice"
+            )
+        seen[run.seeds] = run
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _sortable(values: tuple[types.Json, ...]) -> list[tuple[bool, float, str]]:
+    """Sort numbers by size, before words."""
+    return [
+        (False, float(value), "") if isinstance(value, int | float) else (True, 0.0, str(value))
+        for value in values
+    ]

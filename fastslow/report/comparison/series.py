@@ -1,0 +1,88 @@
+"""Series of several runs on common places, so that they can be averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from fastslow.metrics import matrix as matrices
+from fastslow.report import overview, records, runs
+from fastslow.report.comparison import comparing, groups
+
+Series = Mapping[int, float]  # place (lessons taught, or since a task's first) -> value
+
+
+class Band(NamedTuple):
+    """A mean over runs with its interval, each (places,); NaN bounds where there is one run."""
+
+    places: np.ndarray
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def band(comparison: comparing.Comparison, places: np.ndarray, values: np.ndarray) -> Band:
+    """Average values (runs, places); a place that only one of several runs has is left out.
+
+    `places` (places,), or (runs, places) to average them too.
+    """
+    enough = (~np.isnan(values)).sum(axis=0) >= min(2, len(values))
+    found = [comparison.estimate(column) for column in values.T[enough]]
+    of_runs = np.broadcast_to(places, values.shape)[:, enough].T
+    centres = [matrices.mean(column) for column in of_runs]
+    columns = [[getattr(one, name) for one in found] for name in ("mean", "low", "high")]
+    return Band(np.array(centres), *map(np.array, columns))
+
+
+def align(found: Sequence[Series]) -> tuple[np.ndarray, np.ndarray]:
+    """Return all places (places,) in order and the values (runs, places), NaN where a run has none.
+
+    Runs whose tasks come in another order may be evaluated at other places.
+    """
+    places = sorted({place for series in found for place in series})
+    values = [[series.get(place, float("nan")) for place in places] for series in found]
+    return np.array(places, dtype=np.float64), np.array(values).reshape(len(found), len(places))
+
+
+def mean_scores(run: runs.Run) -> Series:
+    """Return the mean score of all tasks by lessons taught; NaN where one was not evaluated."""
+    return by_lessons(run, matrices.from_records(run.rows).scores.mean(axis=1))
+
+
+def by_lessons(run: runs.Run, values: np.ndarray) -> Series:
+    """Return values (evaluations,) by the lessons that had been taught."""
+    counts = overview.lessons_before_evaluations(run.rows)
+    return dict(zip(counts, map(float, values), strict=True))
+
+
+def drifts(run: runs.Run, condition: str, direction: str) -> Series:
+    """Return the mean drift over tasks at every evaluation, in nats per token."""
+    evaluations = records.of_kind(run.rows, "evaluation")
+    listed = [
+        [report.get(condition, {}).get(direction) for report in row["drift"].values()]
+        for row in evaluations
+    ]
+    means = [matrices.mean(np.array([v for v in one if v is not None], float)) for one in listed]
+    return by_lessons(run, np.array(means))
+
+
+def task_scores(run: runs.Run, task: str) -> Series:
+    """Return the scores of one task by lessons taught; {} for a task the run does not know."""
+    matrix = matrices.from_records(run.rows)
+    if task not in matrix.task_names:
+        return {}
+    return by_lessons(run, matrix.scores[:, matrix.task_names.index(task)])
+
+
+def taught(run: runs.Run) -> list[str]:
+    """Return the task of every lesson."""
+    return [row["task"] for row in records.of_kind(run.rows, "lesson")]
+
+
+def common_plan(methods: Sequence[groups.Method]) -> list[str] | None:
+    """Return the task of every lesson if all runs agree as far as they go, else None."""
+    plans = [taught(run) for method in methods for run in method.runs]
+    longest = max(plans, key=len, default=[])
+    return longest if all(plan == longest[: len(plan)] for plan in plans) else None

@@ -1,0 +1,83 @@
+"""Everything a comparison leaves: tables in four forms, the measurements, and the figures."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+
+import rich.console
+
+from fastslow import files
+from fastslow.report import figures, formats, runs, table
+from fastslow.report.comparison import bars, comparing, curves, tables
+
+_FIGURES = (
+    curves.forgetting,
+    curves.accuracy_matrices,
+    curves.learning,
+    curves.drift,
+    curves.prompts,
+    bars.timeline,
+    bars.quadrants,
+    bars.costs,
+)
+
+
+def show(comparison: comparing.Comparison, console: rich.console.Console) -> None:
+    """Print the tables and what must be known to read them."""
+    table.show(tables.every(comparison), console)
+    for note in comparison.notes:
+        console.print(f"- {note}", highlight=False, markup=False)
+
+
+def write(comparison: comparing.Comparison, directory: files.PathLike) -> list[pathlib.Path]:
+    """Write comparison.md, .tex and .csv, measurements.csv and the figures; return their paths.
+
+    comparison.csv holds every estimate in full; measurements.csv what runs.load_runs returns.
+    Raises WriteError.
+    """
+    folder = files.make_directory(directory)
+    shown = tables.every(comparison)
+    everything = [row for one in comparison.listed for row in runs.measurements(one.run)]
+    pictures = draw(comparison)
+    texts = {
+        "comparison.md": markdown(comparison, shown, pictures),
+        "comparison.tex": latex(comparison, shown),
+        "comparison.csv": formats.to_csv(tables.flat(comparison)),
+        "measurements.csv": formats.to_csv(everything),
+    }
+    for name, text in texts.items():
+        files.write_text_atomic(folder / name, text)
+    written = [folder / name for name in texts]
+    with figures.print_style():
+        for picture in pictures:
+            for kind in figures.FORMATS:
+                path = folder / f"{picture.name}.{kind}"
+                files.write_bytes_atomic(path, figures.encode(picture.figure, kind))
+                written.append(path)
+    return written
+
+
+def draw(comparison: comparing.Comparison) -> list[figures.Picture]:
+    """Return every figure that there is something to show in."""
+    if not any(method.runs for method in comparison.methods):
+        return []
+    with figures.print_style():
+        return [picture for make in _FIGURES if (picture := make(comparison)) is not None]
+
+
+def markdown(
+    comparison: comparing.Comparison,
+    shown: Sequence[table.Table],
+    pictures: Sequence[figures.Picture],
+) -> str:
+    """Return notes, tables and figures as a Markdown document."""
+    notes = "\n".join(f"- {table.escape(note)}" for note in comparison.notes)
+    drawn = [f"## {p.title}\n\n![{p.title}]({p.name}.png)\n\n{p.caption}\n" for p in pictures]
+    return "\n".join(["# Comparison\n", notes + "\n", *map(table.to_markdown, shown), *drawn])
+
+
+def latex(comparison: comparing.Comparison, shown: Sequence[table.Table]) -> str:
+    """Return the tables for LaTeX, with the notes as comments."""
+    notes = "".join(f"% {' '.join(note.split())}\n" for note in comparison.notes)
+    return "\n".join(["% needs \\usepackage{booktabs}\n" + notes, *map(formats.to_latex, shown)])
