@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 
 import dspy
 import numpy as np
-from absl import app, flags
+from absl import app, flags, logging
 
 from fastslow import types
 from fastslow.export import FORMATS, contracts, learned
@@ -46,7 +46,7 @@ def cases(scratch: pathlib.Path) -> Iterator[tuple[str, contracts.Learned]]:
         extra = merged_test.ROPE_FACTORS if name == "llama3" else {}
         path = model_files.write_gguf(scratch / f"{name}.gguf", name, extra=extra)
         model = loading.load(str(path), dtype="float32")
-        yield f"{name}.gguf", samples.learned(model)
+        yield f"{name} (GGUF)", samples.learned(model)
     for run in _RUNS.value:
         yield pathlib.Path(run).name, learned.read(pathlib.Path(run)).learned
 
@@ -102,6 +102,15 @@ def environment(directory: pathlib.Path) -> pathlib.Path:
     return python
 
 
+def read_elsewhere(python: pathlib.Path, directory: pathlib.Path) -> types.Json:
+    """Return what torch_side.py says of a case; its warnings are shown only if it fails."""
+    side = pathlib.Path(__file__).with_name("torch_side.py")
+    done = subprocess.run([python, side, directory], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{side} failed on {directory}:\n{done.stderr}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def compare(python: pathlib.Path, scratch: pathlib.Path) -> list[str]:
     """Print a row per case; return what is wrong."""
     print(f"{'model':>16} {'std':>7} {'effect':>8}   largest |difference| of logits")
@@ -109,11 +118,7 @@ def compare(python: pathlib.Path, scratch: pathlib.Path) -> list[str]:
     for name, found in cases(scratch):
         directory = scratch / name
         write(directory, found)
-        side = pathlib.Path(__file__).with_name("torch_side.py")
-        done = subprocess.run(
-            [python, side, directory], stdout=subprocess.PIPE, text=True, check=True
-        )
-        theirs = json.loads(done.stdout.splitlines()[-1])
+        theirs = read_elsewhere(python, directory)
         ours = np.load(directory / "ours.npz")
         differences = {
             **theirs["differences"],
@@ -130,6 +135,7 @@ def compare(python: pathlib.Path, scratch: pathlib.Path) -> list[str]:
 def main(argv: Sequence[str]) -> int:
     """Compare everything."""
     del argv
+    logging.set_verbosity(logging.WARNING)
     with tempfile.TemporaryDirectory() as temporary:
         scratch = pathlib.Path(temporary)
         problems = compare(environment(pathlib.Path(_VENV.value or scratch / "venv")), scratch)

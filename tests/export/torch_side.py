@@ -60,10 +60,9 @@ def program_problems(path: pathlib.Path, expected: Any) -> list[str]:
     }
     problems = [f"{path.name}: {what}" for what in seen if seen[what] != expected[what]]
     text = " ".join(" ".join(message["content"] for message in chat).split())
-    for shown in (expected["instructions"], *(demo["input"] for demo in expected["demos"])):
-        if " ".join(shown.split()) not in text:
-            problems.append(f"{path.name}: {shown!r} is not rendered")
-    return problems
+    shown = (expected["instructions"], *(demo["input"] for demo in expected["demos"]))
+    missing = [words for words in shown if " ".join(words.split()) not in text]
+    return problems + [f"{path.name}: {words!r} is not rendered" for words in missing]
 
 
 def main(case: pathlib.Path) -> None:
