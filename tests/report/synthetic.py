@@ -34,6 +34,7 @@ OUTCOMES = (  # (fast, slow) of every lesson
     (("changed", "best of 6 proposals gained 0.02"), ("rejected", "step 3: loss is not finite")),
 )
 CONFIG = {
+    "schema": 1,
     "config": {
         "seed": 3,
         "order_seed": 1,
@@ -44,7 +45,7 @@ CONFIG = {
         "slow": {"name": "lora", "rank": 8, "learning_rate": 5e-4},
         "evaluation": {"temperature": 0.0, "samples": 1},
     },
-    "identity": {"model_digest": "3f9a" * 16},
+    "model_digest": "3f9a" * 16,
     "versions": {"python": "3.11.7", "jax": "0.10.2"},
     "git": "0123456789abcdef+",
 }

@@ -21,6 +21,7 @@ def forgetting(comparison: comparing.Comparison) -> figures.Picture:
     """Draw one panel per task: the mean score of every method, with its interval."""
     names = tables.task_names(comparison)
     plan = series.common_plan(comparison.methods)
+    constant = series.constants(comparison.methods)
     drawn, grid = figures.grid(len(names), 1.65)
     for name, panel in zip(names, grid, strict=False):
         if plan is not None:
@@ -29,6 +30,8 @@ def forgetting(comparison: comparing.Comparison) -> figures.Picture:
             shifted = [_since_first(run, name, plan is not None) for run in method.runs]
             places, values = series.align(shifted)
             _line(panel, comparison, method, places, values)
+        if name in constant:
+            panel.axhline(constant[name], color=figures.GREY, lw=0.8, zorder=1)
         panel.set_title(figures.short(name), loc="left")
         panel.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     _score_axes(grid[: len(names)])
@@ -39,6 +42,7 @@ def forgetting(comparison: comparing.Comparison) -> figures.Picture:
     drawn.supxlabel(when, fontsize=8)
     drawn.supylabel("Test score (0 to 1)", fontsize=8)
     _legend(drawn, comparison)
+    told += "; grey line: the best constant answer" if constant else ""
     caption = f"Test score of each task, mean and 95% interval over runs; {told}."
     return figures.Picture("forgetting", "Forgetting curves", caption, drawn)
 

@@ -81,6 +81,16 @@ def taught(run: runs.Run) -> list[str]:
     return [row["task"] for row in records.of_kind(run.rows, "lesson")]
 
 
+def constants(methods: Sequence[groups.Method]) -> dict[str, float]:
+    """Return what the best constant answer scores, by task; {} where no run recorded it."""
+    return {
+        task: score
+        for method in methods
+        for run in method.runs
+        for task, score in overview.constants(run.rows).items()
+    }
+
+
 def common_plan(methods: Sequence[groups.Method]) -> list[str] | None:
     """Return the task of every lesson if all runs agree as far as they go, else None."""
     plans = [taught(run) for method in methods for run in method.runs]

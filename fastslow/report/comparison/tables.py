@@ -9,7 +9,7 @@ from typing import Any
 from fastslow.metrics import matrix as matrices
 from fastslow.metrics import statistics
 from fastslow.report import runs, table, wording
-from fastslow.report.comparison import comparing, groups, measures, points
+from fastslow.report.comparison import comparing, groups, measures, points, series
 
 _SUMMARY = (
     "average_accuracy",
@@ -63,8 +63,11 @@ def by_task(comparison: comparing.Comparison) -> table.Table:
         )
         for method in comparison.methods
     )
+    constant = series.constants(comparison.methods)
+    scores = (wording.score(constant.get(name)) for name in names)
+    footer = ("best constant answer", *scores) if constant else ()
     title = f"Score of each task {comparison.point}: mean and 95% interval"
-    return table.Table(title, ("Method", *names), body)
+    return table.Table(title, ("Method", *names), body if names else (), footer)
 
 
 def estimates(comparison: comparing.Comparison) -> table.Table:
