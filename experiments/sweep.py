@@ -53,7 +53,6 @@ def main(argv: Sequence[str]) -> None:
     if _DRY_RUN.value:
         dry_run.print_plan(planned)
         return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
     launcher = launchers.LAUNCHERS.build(
         _LAUNCHER.value,
         command=(sys.executable, "-m", "experiments.cell", "--leash"),
@@ -63,6 +62,7 @@ def main(argv: Sequence[str]) -> None:
         cpus_per_cell=_CPUS.value,
         gpus_per_cell=_GPUS.value,
     )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
     with display.opened() as shown:
         final = sweep.Sweep(planned, launcher, shown).run()
     display.print_table(final)

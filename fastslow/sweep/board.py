@@ -64,7 +64,7 @@ def seconds_left(row: Row, now: float) -> float | None:
 
 
 def total_left(board: Board, now: float) -> float | None:
-    """Return what the whole sweep will still take, None if that is unknown.
+    """Return what the whole sweep will still take, None if that is unknown or nothing is left.
 
     Waiting cells are expected to take the mean of the finished ones, and as many to run at a time
     as run now.
@@ -72,6 +72,8 @@ def total_left(board: Board, now: float) -> float | None:
     mean = mean_seconds(board)
     running = [r for r in board.values() if r.state == "running"]
     waiting = sum(r.state == "waiting" for r in board.values())
+    if not running and not waiting:
+        return None
     lefts = [seconds_left(r, now) for r in running]
     if mean is not None:
         lefts = [

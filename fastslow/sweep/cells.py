@@ -61,7 +61,7 @@ def plan(
     A directory of an earlier grid with the same configuration is found again by its hash, also if
     that grid had other axes.
     """
-    existing = {path.name.rpartition("-")[2]: path for path in sorted(out.glob("*-*"))}
+    existing = {path.name.rpartition("-")[2]: path for path in sorted(out.glob("*"))}
     planned: dict[str, Cell] = {}
     for point in points:
         settings = resolve(point)
@@ -95,9 +95,10 @@ def position(directory: pathlib.Path) -> Position:
     """Return how many events of the run are recorded, and how many there are."""
     try:
         total = run_directory.read_config(directory).get("events")
-        done = records.path_of(directory).read_bytes().count(b"\n")
-    except (run_directory.RunDirectoryError, FileNotFoundError):
+    except run_directory.RunDirectoryError:
         return Position(0, None)
+    path = records.path_of(directory)
+    done = path.read_bytes().count(b"\n") if path.exists() else 0
     return Position(done if total is None else min(done, total), total)  # the last row is no event
 
 

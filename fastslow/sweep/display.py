@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol, TextIO
 
 import rich.console
@@ -41,10 +41,15 @@ class Plain:
     def show(self, shown: board.Board, note: str) -> None:
         """Write what has changed since the last call."""
         now = self._clock()
+        if not self._before:
+            self._write(summary(shown, now, ""))
         for name, row in shown.items():
             before = self._before.get(name)
-            if (before.state if before else "waiting") != row.state:
-                self._write(f"{row.state:<9}  {name}  {_facts(row, now)}".rstrip())
+            same = before.state == row.state if before else row.state in ("waiting", "finished")
+            if not same:
+                self._write(
+                    "  ".join(filter(None, [described(row.state), name, *_facts(row, now)]))
+                )
         self._before = dict(shown)
         if now - self._summarised >= _EVERY:
             self._summarised = now
@@ -117,14 +122,12 @@ def events(position: cells.Position) -> str:
     return f"{position.done} of {wording.MISSING if position.total is None else position.total}"
 
 
-def _facts(row: board.Row, now: float) -> str:
+def _facts(row: board.Row, now: float) -> list[str]:
+    if row.state == "running":
+        return [f"from {events(row.position)} events"] * bool(row.position.done)
     spent = board.elapsed(row, now)
-    facts: Iterable[str] = (
-        f"{events(row.position)} events",
-        "" if not spent or row.state == "running" else wording.duration(spent),
-        row.error,
-    )
-    return "  ".join(filter(None, facts))
+    time_taken = "" if spent is None else wording.duration(spent)
+    return [f"{events(row.position)} events", time_taken, row.error]
 
 
 def print_table(shown: board.Board, stream: TextIO | None = None) -> None:

@@ -96,7 +96,8 @@ class Sweep:
                 attempt = attempt._replace(outcome="failed")
             else:
                 self._waiting.appendleft(cell)
-        cells.record(cell, attempt)
+        if attempt.outcome != "elsewhere":  # nothing was attempted
+            cells.record(cell, attempt)
         states: dict[str, board.State] = {
             "finished": "finished",
             "elsewhere": "elsewhere",

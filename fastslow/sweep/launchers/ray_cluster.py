@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -83,7 +84,7 @@ class RayCluster:
 
 
 def _line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return textwrap.shorten(f"{type(error).__name__}: {error}", 200)
 
 
 def _connected(address: str | None) -> Any:
@@ -92,7 +93,7 @@ def _connected(address: str | None) -> Any:
     except ImportError as error:
         raise contracts.LauncherError("--launcher=ray needs Ray: pip install ray") from error
     try:
-        ray.init(address=address or "local", log_to_driver=False, include_dashboard=None)
+        ray.init(address=address or "local", log_to_driver=False)
     except (ConnectionError, ValueError) as error:
         raise contracts.LauncherError(f"no Ray cluster at {address!r}: {error}") from error
     return ray
