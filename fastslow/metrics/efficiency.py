@@ -25,14 +25,20 @@ def slow_steps(lesson: Mapping[str, Any]) -> float:
 
 
 def cost(field: str) -> Effort:
-    """Return the effort that adds up one field of types.Cost over the channels."""
-    return lambda lesson: float(sum(part["cost"][field] for part in lesson["absorbed"]))
+    """Return the effort that adds up one field of types.Cost over all that a lesson used."""
+    return lambda lesson: float(sum(part[field] for part in _costs(lesson)))
 
 
 def tokens(lesson: Mapping[str, Any]) -> float:
-    """Return the tokens of a lesson row: read, written or trained on, in both channels."""
+    """Return the tokens of a lesson row: read, written or trained on."""
     fields = ("prompt_tokens", "completion_tokens", "train_tokens")
-    return float(sum(part["cost"][field] for part in lesson["absorbed"] for field in fields))
+    return float(sum(part[field] for part in _costs(lesson) for field in fields))
+
+
+def _costs(lesson: Mapping[str, Any]) -> list[Mapping[str, float]]:
+    """Return what both channels used, and what deciding about the lesson used if it says so."""
+    deciding = [lesson["deciding"]] if "deciding" in lesson else []
+    return [*(part["cost"] for part in lesson["absorbed"]), *deciding]
 
 
 def spent(rows: Sequence[Mapping[str, Any]], effort: Effort) -> np.ndarray:

@@ -56,6 +56,13 @@ def test_tokens_are_those_read_written_and_trained_on_in_both_channels():
     np.testing.assert_array_equal(efficiency.spent(rows, efficiency.EFFORTS["tokens"]), [0, 62])
 
 
+def test_what_deciding_used_counts_too():
+    used = dict.fromkeys(("prompt_tokens", "completion_tokens", "train_tokens", "flops"), 2)
+    row = {"kind": "lesson", "absorbed": [{"cost": used}], "deciding": used}
+    assert efficiency.tokens(row) == 12
+    assert efficiency.cost("flops")(row) == 4
+
+
 def test_curve_of_an_unknown_task_is_refused():
     with pytest.raises(matrices.MatrixError, match="'c'"):
         efficiency.curve(ROWS, task="c")

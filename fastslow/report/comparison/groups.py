@@ -117,7 +117,8 @@ def _refuse(
     problem: str, found: Sequence[runs.Run], facts: Callable[[runs.Run], Mapping[str, types.Json]]
 ) -> None:
     """Raise RunsError if runs differ in their facts; a run without any facts yet is passed over."""
-    told = {run.directory: mapping for run in found if (mapping := facts(run))}
+    in_order = sorted(found, key=lambda run: run.directory)
+    told = {run.directory: mapping for run in in_order if (mapping := facts(run))}
     lines = []
     for key in dict.fromkeys(key for mapping in told.values() for key in mapping):
         values: dict[types.Json, list[str]] = {}
