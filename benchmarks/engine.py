@@ -1,6 +1,6 @@
 """Speed of the engine and of a LoRA update on SmolLM2-135M, beside peers on the same machine.
 
-    python -m benchmarks.engine [--rows=64] [--probe=path/to/smollm2_jax.py]
+    python -m benchmarks.engine [--rows=64 --nonaive] [--probe=path/to/smollm2_jax.py]
 
 Peers: `naive.py`, and with --probe a module of the interface (prefix, suffix, sample, logps, lora,
 tobf) of the prototype this engine replaced. One shared prompt, rows of random tokens, every row
@@ -23,16 +23,17 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks import naive
-from fastslow.lm import batch, decoder, loading, model
+from fastslow.lm import batch, branches, decoder, loading, model
 from fastslow.lm import engine as engine_lib
 
 _MODEL = flags.DEFINE_string("model", "smollm2-135m-instruct", "A model that loading.load knows.")
 _PROBE = flags.DEFINE_string("probe", None, "Path of the prototype's module, to measure it too.")
-_ROWS = flags.DEFINE_integer("rows", 64, "Rows of a batch.")
+_NAIVE = flags.DEFINE_bool("naive", True, "Measure the naive peer too: minutes at 64 rows.")
+_ROWS = flags.DEFINE_integer("rows", 16, "Rows of a batch.")
 _PREFIX = flags.DEFINE_integer("prefix", 170, "Tokens of the shared prompt.")
 _QUESTION = flags.DEFINE_integer("question", 64, "Tokens of each row's question.")
 _COMPLETION = flags.DEFINE_integer("completion", 6, "Tokens trained on, per row.")
-_NEW_TOKENS = flags.DEFINE_integer("new_tokens", 32, "Tokens decoded, per row.")
+_NEW_TOKENS = flags.DEFINE_integer("new_tokens", 16, "Tokens decoded, per row.")
 _REPEATS = flags.DEFINE_integer("repeats", 3, "Timed calls, of which the fastest counts.")
 
 _RANK = 8
@@ -110,7 +111,7 @@ def time_engine(language_model: model.LanguageModel, inputs: Inputs) -> Seconds:
     generate = functools.partial(runner.generate, variables, requests, temperature=1.0)
     prompt = fastest(lambda: generate(max_tokens=1))
     both = fastest(lambda: generate(max_tokens=_NEW_TOKENS.value))
-    packed = batch.pack(prefix, inputs.questions.tolist(), inputs.completions.tolist())
+    packed = branches.pack(prefix, inputs.questions.tolist(), inputs.completions[:, None].tolist())
 
     @jax.jit
     def update(lora: Any, params: Any, rows: batch.TokenBatch) -> Any:
@@ -251,9 +252,10 @@ def main(argv: Sequence[str]) -> None:
         )
     )
     contenders: dict[str, Callable[[], Seconds]] = {
-        "engine": lambda: time_engine(language_model, inputs),
-        "naive": lambda: time_naive(language_model, inputs),
+        "engine": lambda: time_engine(language_model, inputs)
     }
+    if _NAIVE.value:
+        contenders["naive"] = lambda: time_naive(language_model, inputs)
     if path := _PROBE.value:
         contenders["probe"] = lambda: time_probe(path, language_model, inputs)
     times = {}

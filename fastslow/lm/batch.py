@@ -14,20 +14,6 @@ Array: TypeAlias = np.ndarray | jax.Array
 Tokens: TypeAlias = Sequence[int]
 
 
-class TokenBatch(NamedTuple):
-    """Rows that share one prefix. A row reads prefix, question, completion without a gap.
-
-    Rows added to fill the bucket have question and completion length 0.
-    """
-
-    prefix: Array  # (P,) int32, right-padded
-    prefix_length: Array  # () int32
-    question: Array  # (R, T) int32, LEFT-padded
-    question_length: Array  # (R,) int32
-    completion: Array  # (R, N) int32, right-padded
-    completion_length: Array  # (R,) int32
-
-
 class Rows(NamedTuple):
     """Tokens (R, T) int32 to run behind a prefix, and what sees what: causal within a segment.
 
@@ -38,6 +24,20 @@ class Rows(NamedTuple):
     tokens: Array
     positions: Array  # (R, T) int32, counted from the end of the prefix
     segments: Array  # (R, T) int32
+
+
+class TokenBatch(NamedTuple):
+    """Rows that share one prefix, and what to predict in them (see `branches.pack`).
+
+    Rows added to fill the bucket have no targets.
+    """
+
+    prefix: Array  # (P,) int32, right-padded
+    prefix_length: Array  # () int32
+    rows: Rows  # (R, T)
+    predictors: Array  # (R, M) int32: the token of the row whose logits predict each target
+    targets: Array  # (R, M) int32, right-padded
+    lengths: Array  # (R,) int32: how many targets are real
 
 
 PADDING = -1
@@ -87,31 +87,6 @@ class BatchBuckets:
 
 
 BUCKETS = BatchBuckets()
-
-
-def pack(
-    prefix: Tokens,
-    questions: Sequence[Tokens],
-    completions: Sequence[Tokens],
-    buckets: BatchBuckets = BUCKETS,
-) -> TokenBatch:
-    """Pad one prefix and its rows to bucket shapes; ValueError if a question is empty.
-
-    The last question token predicts the first completion token, so a question needs at least one.
-    """
-    if len(questions) != len(completions):
-        raise ValueError(f"{len(questions)} questions but {len(completions)} completions")
-    if not all(len(question) for question in questions):
-        raise ValueError("a question has no tokens: nothing to predict the completion from")
-    rows = buckets.rows.fit(len(questions))
-    return TokenBatch(
-        prefix=pad_right([prefix], 1, buckets.prefix.fit(len(prefix)))[0],
-        prefix_length=np.asarray(len(prefix), np.int32),
-        question=pad_left(questions, rows, buckets.question.fit(longest(questions))),
-        question_length=lengths(questions, rows),
-        completion=pad_right(completions, rows, buckets.completion.fit(longest(completions))),
-        completion_length=lengths(completions, rows),
-    )
 
 
 def longest(sequences: Sequence[Tokens]) -> int:

@@ -36,6 +36,44 @@ def read_tokens(completions: Sequence[batch.Tokens]) -> int:
     return sum(len(completion) - 1 for completion in completions)
 
 
+def pack(
+    prefix: batch.Tokens,
+    questions: Sequence[batch.Tokens],
+    completions: Sequence[Sequence[batch.Tokens]],
+    buckets: batch.BatchBuckets = batch.BUCKETS,
+) -> batch.TokenBatch:
+    """Lay out one prefix and its questions, each with its completions, in bucketed shapes.
+
+    The targets of a row are its completions, one after the other; an end that is to be learnt is
+    their last token. Raises ValueError where there is nothing to predict, or nothing to predict
+    from: the last question token predicts the first token of every completion.
+    """
+    if len(questions) != len(completions):
+        raise ValueError(f"{len(questions)} questions but {len(completions)} lists of completions")
+    if not all(len(question) for question in questions):
+        raise ValueError("a question has no tokens: nothing to predict the completion from")
+    if not all(len(c) for of_question in completions for c in (of_question or [()])):
+        raise ValueError("a question has no completion, or an empty one: nothing to predict")
+    question = batch.longest(questions)
+    read = max(map(read_tokens, completions))
+    counts = [sum(map(len, of_question)) for of_question in completions]
+    sizes = Sizes(
+        rows=buckets.rows.fit(len(questions)),
+        question=question,
+        read=buckets.question.fit(question + read) - question,
+        targets=buckets.completion.fit(max(counts)),
+    )
+    built = build(questions, completions, sizes)
+    return batch.TokenBatch(
+        prefix=batch.pad_right([prefix], 1, buckets.prefix.fit(len(prefix)))[0],
+        prefix_length=np.asarray(len(prefix), np.int32),
+        rows=built.rows,
+        predictors=question - 1 + built.targets.slots,
+        targets=built.targets.tokens,
+        lengths=np.pad(np.asarray(counts, np.int32), (0, sizes.rows - len(counts))),
+    )
+
+
 def build(
     questions: Sequence[batch.Tokens],
     completions: Sequence[Sequence[batch.Tokens]],

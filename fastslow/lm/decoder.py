@@ -153,19 +153,17 @@ def encode_prefix(
 def completion_logits(
     shape: config.DecoderConfig,
     variables: Variables,
-    rows: batch.TokenBatch,
+    inputs: batch.TokenBatch,
     *,
     remat: bool = False,
 ) -> jax.Array:
-    """Return the logits that predict the completion tokens, float32 (R, N, V).
+    """Return the logits that predict the targets, float32 (R, M, V).
 
     Differentiable in every collection, through the shared prefix too. Padded positions hold finite
     numbers without meaning.
     """
-    width, size = rows.question.shape[1], rows.completion.shape[1]
-    prefix = encode_prefix(shape, variables, jnp.asarray(rows.prefix), remat=remat)
-    tokens = jnp.concatenate([rows.question, rows.completion[:, : size - 1]], axis=1)
-    read = batch.plain_rows(tokens, jnp.asarray(rows.question_length) + size - 1)
-    length = jnp.asarray(rows.prefix_length)
-    x, _ = encode(shape, variables, prefix, length, read, remat=remat)
-    return logits(shape, variables, x[:, width - 1 :])
+    prefix = encode_prefix(shape, variables, jnp.asarray(inputs.prefix), remat=remat)
+    length = jnp.asarray(inputs.prefix_length)
+    x, _ = encode(shape, variables, prefix, length, inputs.rows, remat=remat)
+    predicting = jnp.take_along_axis(x, jnp.asarray(inputs.predictors)[..., None], axis=1)
+    return logits(shape, variables, predicting)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from fastslow import types
 from fastslow.lm import batch as lm_batch
+from fastslow.lm import branches
 from fastslow.slow import contracts
+
+# Compiling the update takes seconds, so its targets are padded more coarsely than the engine's.
+_BUCKETS = dataclasses.replace(lm_batch.BUCKETS, completion=lm_batch.Buckets(16))
 
 
 def minibatches(examples: types.Split, steps: int) -> Iterator[types.Split]:
@@ -29,30 +34,37 @@ def micro_batches(rows: Sequence[contracts.Row], micro_rows: int) -> Iterator[co
     for row in rows:
         groups[row.request.prefix].append(row)
     for group in groups.values():
-        group.sort(key=lambda row: len(row.request.question) + len(row.tokens))
+        # Equal questions next to each other: `pack` reads them once.
+        group.sort(key=lambda row: (len(row.request.question), row.request.question))
         for start in range(0, len(group), micro_rows):
             yield pack(group[start : start + micro_rows])
 
 
 def pack(rows: Sequence[contracts.Row]) -> contracts.MicroBatch:
-    """Pad rows of one prefix to a bucketed shape; padded rows and positions are masked."""
-    inputs = lm_batch.pack(
-        rows[0].request.prefix,
-        [row.request.question for row in rows],
-        [row.tokens for row in rows],
+    """Lay out rows of one prefix in a bucketed shape; rows with one question become one.
+
+    Padded rows and positions are masked.
+    """
+    groups = collections.defaultdict(list)
+    for row in rows:
+        groups[row.request.question].append(row)
+    completions = [[row.tokens for row in group] for group in groups.values()]
+    inputs = branches.pack(rows[0].request.prefix, list(groups), completions, _BUCKETS)
+    shape = inputs.targets.shape
+    behaviour, advantages = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    for index, group in enumerate(groups.values()):
+        logprobs = np.concatenate([row.behaviour_logprobs for row in group])
+        behaviour[index, : len(logprobs)] = logprobs
+        repeats = [len(row.tokens) for row in group]
+        advantages[index, : len(logprobs)] = np.repeat([row.advantage for row in group], repeats)
+    mask = np.arange(shape[1]) < np.asarray(inputs.lengths)[:, None]
+    return contracts.MicroBatch(inputs, inputs.targets, mask, behaviour, advantages)
+
+
+def train_tokens(batches: Iterable[contracts.MicroBatch]) -> int:
+    """Return how many tokens go through the update: a prefix once per batch, no padding."""
+    return sum(
+        int(batch.inputs.prefix_length)
+        + int(np.count_nonzero(batch.inputs.rows.segments != lm_batch.PADDING))
+        for batch in batches
     )
-    shape = inputs.completion.shape
-    behaviour = np.zeros(shape, np.float32)
-    advantages = np.zeros(shape[0], np.float32)
-    for index, row in enumerate(rows):
-        behaviour[index, : len(row.tokens)] = row.behaviour_logprobs
-        advantages[index] = row.advantage
-    mask = np.arange(shape[1]) < np.asarray(inputs.completion_length)[:, None]
-    return contracts.MicroBatch(inputs, inputs.completion, mask, behaviour, advantages)
-
-
-def train_tokens(rows: Sequence[contracts.Row], micro_rows: int) -> int:
-    """Return how many tokens go through the update: a prefix counts once per micro-batch."""
-    own = sum(len(row.request.question) + len(row.tokens) for row in rows)
-    prefixes = collections.Counter(row.request.prefix for row in rows)
-    return own + sum(len(prefix) * -(-count // micro_rows) for prefix, count in prefixes.items())

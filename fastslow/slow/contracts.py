@@ -1,6 +1,7 @@
 """What the parts of the slow channel exchange: tuples of pure functions, and data between them.
 
-Shapes: R rows, N completion positions, V vocabulary entries. `Source`, `Row` and `Experience` stay
+Shapes: R rows (one question with one or more completions each), N targets of a row (the tokens of
+its completions, one after the other), V vocabulary entries. `Source`, `Row` and `Experience` stay
 outside of jitted functions; everything else may enter them.
 """
 
@@ -43,7 +44,7 @@ class MicroBatch(NamedTuple):
     tokens: lm_batch.Array  # (R, N) int32, what the logits are to predict
     mask: lm_batch.Array  # (R, N) bool
     behaviour_logprobs: lm_batch.Array  # (R, N) f32, log pi_old(token); 0 for targets
-    advantages: lm_batch.Array  # (R,) f32; 1 for targets
+    advantages: lm_batch.Array  # (R, N) f32, one value per completion; 1 for targets
 
 
 class Outputs(NamedTuple):
@@ -109,7 +110,8 @@ class Experience(NamedTuple):
 
     A group is silent when its rewards are all equal; its rows have no gradient, and are kept only
     to measure drift on. `reward` is the mean over all completions, silent ones too, and NaN when
-    nothing was sampled.
+    nothing was sampled. `rewards` (groups, prompts, repeats) are all of them, the best prompt
+    first, and None when nothing was sampled.
     """
 
     rows: tuple[Row, ...]
@@ -118,6 +120,7 @@ class Experience(NamedTuple):
     silent_groups: int
     reward: float
     cost: types.Cost
+    rewards: np.ndarray | None = None
 
 
 Collect: TypeAlias = Callable[

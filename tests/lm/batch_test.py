@@ -28,29 +28,6 @@ def test_buckets_hold_what_they_fit_without_wasting_more_than_promised(buckets):
     assert buckets.count(3000) <= 1 + buckets.steps * np.ceil(np.log2(3000 / 16))
 
 
-def test_pack_puts_every_token_in_its_place():
-    buckets = batch.BatchBuckets(*(batch.Buckets(size) for size in (64, 16, 8, 4)))
-    packed = batch.pack([7, 8, 9], [[1, 2], [3], [4, 5, 6]], [[10], [11, 12], []], buckets)
-    assert packed.prefix.shape == (64,)
-    assert packed.question.shape == (4, 16)
-    assert packed.completion.shape == (4, 8)
-    assert all(np.asarray(leaf).dtype == np.int32 for leaf in packed)
-    assert packed.prefix[:3].tolist() == [7, 8, 9]
-    assert packed.prefix_length == 3
-    assert packed.question[:, -3:].tolist() == [[0, 1, 2], [0, 0, 3], [4, 5, 6], [0, 0, 0]]
-    assert packed.completion[:, :2].tolist() == [[10, 0], [11, 12], [0, 0], [0, 0]]
-    assert packed.question_length.tolist() == [2, 1, 3, 0]
-    assert packed.completion_length.tolist() == [1, 2, 0, 0]
-    assert packed.question[:, :-3].sum() == packed.completion[:, 2:].sum() == 0
-
-
-def test_pack_rejects_what_cannot_be_predicted():
-    with pytest.raises(ValueError, match="no tokens"):
-        batch.pack([1], [[2], []], [[3], [4]])
-    with pytest.raises(ValueError, match="2 questions but 1 completions"):
-        batch.pack([1], [[2], [3]], [[3]])
-
-
 def test_plain_rows_count_positions_from_the_first_real_token():
     rows = batch.plain_rows(np.arange(8).reshape(2, 4), np.array([3, 0]))
     assert np.asarray(rows.positions).tolist() == [[0, 0, 1, 2], [0, 0, 0, 0]]

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fastslow.lm import batch, config, decoder
+from fastslow.lm import batch, branches, config, decoder
 from tests.lm import numpy_decoder, small
 from tests.lm.config_test import LLAMA3
 
@@ -42,6 +42,11 @@ def example(seed: int = 0) -> tuple[tuple, list, list]:
     )
 
 
+def packed(prefix, questions, completions, buckets=batch.BUCKETS) -> batch.TokenBatch:
+    """One completion per question."""
+    return branches.pack(prefix, questions, [[c] for c in completions], buckets)
+
+
 @functools.cache
 def forward(shape: config.DecoderConfig):
     return jax.jit(functools.partial(decoder.completion_logits, shape))
@@ -57,7 +62,7 @@ def test_logits_behind_a_shared_prefix_are_those_of_the_full_sequence(name):
     shape = dataclasses.replace(small.CONFIG, **VARIANTS[name])
     params = small.params(shape)
     prefix, questions, completions = example()
-    logits = forward(shape)({"params": params}, batch.pack(prefix, questions, completions))
+    logits = forward(shape)({"params": params}, packed(prefix, questions, completions))
     assert logits.dtype == jnp.float32
     assert np.isfinite(logits).all()
     rows = zip(relevant(logits, completions), questions, completions, strict=True)
@@ -82,18 +87,18 @@ def test_the_variants_differ():
 def test_padding_does_not_change_logits():
     variables = {"params": small.params()}
     prefix, questions, completions = example()
-    packed = [
-        batch.pack(
+    both = [
+        packed(
             prefix,
             questions,
             completions,
             batch.BatchBuckets(*(batch.Buckets(size) for size in sizes)),
         )
-        for sizes in ((11, 5, 6, 3), (32, 24, 16, 8))
+        for sizes in ((11, 8, 6, 3), (32, 24, 16, 8))
     ]
-    assert packed[0].completion.shape == (3, 6)
-    assert packed[1].completion.shape == (8, 16)
-    narrow, padded = (forward(small.CONFIG)(variables, rows) for rows in packed)
+    assert both[0].targets.shape == (3, 6)
+    assert both[1].targets.shape == (8, 16)
+    narrow, padded = (forward(small.CONFIG)(variables, rows) for rows in both)
     pairs = zip(relevant(narrow, completions), relevant(padded, completions), strict=True)
     for one, other in pairs:
         np.testing.assert_allclose(one, other, atol=TOLERANCE)
@@ -102,7 +107,7 @@ def test_padding_does_not_change_logits():
 def test_an_empty_prefix_is_no_prefix():
     params = small.params()
     _, questions, completions = example()
-    logits = forward(small.CONFIG)({"params": params}, batch.pack([], questions, completions))
+    logits = forward(small.CONFIG)({"params": params}, packed([], questions, completions))
     whole = numpy_decoder.logits(small.CONFIG, params, [*questions[1], *completions[1]])
     start = len(questions[1]) - 1
     np.testing.assert_allclose(logits[1, :2], whole[start : start + 2], atol=TOLERANCE)
@@ -110,7 +115,7 @@ def test_an_empty_prefix_is_no_prefix():
 
 def shared_loss(variables, rows: batch.TokenBatch, *, remat: bool = False):
     logits = decoder.completion_logits(small.CONFIG, variables, rows, remat=remat)
-    return masked_loss(logits, jnp.asarray(rows.completion), rows.completion_length)
+    return masked_loss(logits, jnp.asarray(rows.targets), rows.lengths)
 
 
 def masked_loss(logits, tokens, lengths):
@@ -137,7 +142,7 @@ def plain_loss(variables):
 
 def test_gradients_go_through_the_prefix_as_in_the_plain_forward():
     variables = {"params": small.params(), "lora": small.lora()}
-    rows = batch.pack(*example())
+    rows = packed(*example())
     expected = jax.jit(jax.grad(plain_loss))(variables)
     assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(expected))
     for remat in (False, True):
@@ -150,7 +155,7 @@ def test_gradients_go_through_the_prefix_as_in_the_plain_forward():
 
 
 def test_gradient_agrees_with_a_float64_difference_quotient():
-    params, rows = small.params(), batch.pack(*example())
+    params, rows = small.params(), packed(*example())
     rng = np.random.default_rng(3)
     direction = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape), params)
 
@@ -177,7 +182,7 @@ def test_lora_collection_equals_merged_kernels():
     for name, factors in delta["blocks"].items():
         product = np.einsum("lir,lro->lio", factors["a"], factors["b"])
         merged["blocks"][name]["kernel"] = params["blocks"][name]["kernel"] + product
-    rows = batch.pack(*example())
+    rows = packed(*example())
     with_delta = forward(small.CONFIG)({"params": params, "lora": delta}, rows)
     np.testing.assert_allclose(
         with_delta, forward(small.CONFIG)({"params": merged}, rows), atol=TOLERANCE
@@ -210,13 +215,36 @@ def test_bfloat16_kernels_give_float32_logits_near_those_of_float32():
         jax.eval_shape(lambda: decoder.init(small.CONFIG, 0, jnp.bfloat16)),
     )
     exact = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), params)
-    rows = batch.pack(*example())
+    rows = packed(*example())
     rough, fine = (forward(small.CONFIG)({"params": p}, rows) for p in (params, exact))
     assert rough.dtype == jnp.float32
     assert 0 < np.abs(rough - fine).max() < 0.2 * np.std(fine)
     grads = jax.jit(jax.grad(functools.partial(shared_loss, rows=rows)))({"params": params})
     assert jax.tree.map(lambda g: g.dtype, grads["params"]) == jax.tree.map(
         lambda p: p.dtype, params
+    )
+
+
+def test_completions_that_share_a_question_have_the_logits_and_gradients_of_rows_of_their_own():
+    variables = {"params": small.params(), "lora": small.lora()}
+    prefix, questions, completions = example()
+    rng = np.random.default_rng(7)
+    more = [[c, small.tokens(rng, n)] for c, n in zip(completions, (2, 1, 3), strict=True)]
+    shared = branches.pack(prefix, questions, more)
+    doubled = [question for question in questions for _ in range(2)]
+    own = packed(prefix, doubled, [completion for pair in more for completion in pair])
+    logits, expected = (forward(small.CONFIG)(variables, rows) for rows in (shared, own))
+    for row, pair in enumerate(more):
+        first, second = map(len, pair)
+        np.testing.assert_allclose(logits[row, :first], expected[2 * row, :first], atol=TOLERANCE)
+        behind = logits[row, first : first + second]
+        np.testing.assert_allclose(behind, expected[2 * row + 1, :second], atol=TOLERANCE)
+    one, other = (
+        jax.jit(jax.grad(functools.partial(shared_loss, rows=rows)))(variables)
+        for rows in (shared, own)
+    )
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=2e-4 * np.abs(b).max()), one, other
     )
 
 

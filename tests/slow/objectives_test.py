@@ -34,7 +34,7 @@ def reference_gradient(slope, kernel, batch):
     probabilities /= probabilities.sum(-1, keepdims=True)
     chosen = np.eye(probabilities.shape[-1])[batch.tokens]
     logprobs = np.log((probabilities * chosen).sum(-1))
-    slopes = slope(np.exp(logprobs - batch.behaviour_logprobs), batch.advantages[:, None])
+    slopes = slope(np.exp(logprobs - batch.behaviour_logprobs), batch.advantages)
     slopes = np.where(batch.mask, slopes, 0.0) / batch.mask.sum()
     return np.einsum("rnd,rn,rnv->dv", x, slopes, chosen - probabilities)
 
@@ -104,7 +104,7 @@ def test_clipping_is_counted(name, share):
     """A ratio of e with positive advantage is clipped by GRPO (1.2) and not by CISPO (4)."""
     params, batch = {"kernel": np.zeros((5, 7), np.float32)}, toy.linear_batch(3)
     behaviour = np.full(batch.tokens.shape, -np.log(7) - 1, np.float32)
-    batch = batch._replace(behaviour_logprobs=behaviour, advantages=np.ones(6, np.float32))
+    batch = batch._replace(behaviour_logprobs=behaviour, advantages=np.ones((6, 4), np.float32))
     _, metrics = gradient(name, params, batch)
     assert metrics["clipped_share"] == pytest.approx(share, abs=1e-6)
     assert metrics["off_policy"] == pytest.approx(1.0, rel=1e-5)
@@ -113,7 +113,7 @@ def test_clipping_is_counted(name, share):
 def test_cispo_keeps_the_gradient_that_grpo_clips_away():
     params, batch = {"kernel": np.zeros((5, 7), np.float32)}, toy.linear_batch(3)
     behaviour = np.full(batch.tokens.shape, -np.log(7) - 1, np.float32)
-    batch = batch._replace(behaviour_logprobs=behaviour, advantages=np.ones(6, np.float32))
+    batch = batch._replace(behaviour_logprobs=behaviour, advantages=np.ones((6, 4), np.float32))
     assert not gradient("grpo", params, batch)[0].any()
     assert np.abs(gradient("cispo", params, batch)[0]).max() > 0.01
 

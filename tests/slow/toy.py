@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fastslow.lm import batch as lm_batch
 from fastslow.lm import config, decoder
 from fastslow.lm import engine as engine_lib
 from fastslow.slow import contracts, training, update
@@ -65,11 +66,9 @@ def forward(variables, inputs):
             out += (x @ deltas[name]["a"][layer]) @ deltas[name]["b"][layer]
         return out
 
-    width = inputs.question.shape[1]
     prefix = mean(inputs.prefix, jnp.arange(inputs.prefix.shape[0]) < inputs.prefix_length)
-    in_question = jnp.arange(width) >= width - inputs.question_length[:, None]
-    question = mean(inputs.question, in_question)
-    before = jnp.concatenate([inputs.question[:, -1:], inputs.completion[:, :-1]], axis=1)
+    question = mean(inputs.rows.tokens, inputs.rows.segments == lm_batch.TRUNK)
+    before = jnp.take_along_axis(jnp.asarray(inputs.rows.tokens), inputs.predictors, axis=1)
     x = embedding[before] + question[:, None] + prefix
     for layer in range(LAYERS):
         for name in MODULES:
@@ -100,7 +99,7 @@ def linear_batch(seed, rows=6, positions=4, width=5, vocab=7):
         tokens=rng.integers(0, vocab, (rows, positions)).astype(np.int32),
         mask=np.arange(positions) < lengths[:, None],
         behaviour_logprobs=rng.uniform(-4, -1, (rows, positions)).astype(np.float32),
-        advantages=rng.normal(size=rows).astype(np.float32),
+        advantages=rng.normal(size=(rows, positions)).astype(np.float32),
     )
 
 
@@ -110,13 +109,18 @@ def linear_params(seed, width=5, vocab=7):
     return {"kernel": kernel.astype(np.float32)}
 
 
-def rows(seed, count=6, prefixes=2):
-    """Random rows over a few prefixes, with lengths that differ."""
+def rows(seed, count=6, prefixes=2, questions=None):
+    """Random rows over a few prefixes, with lengths that differ; of `questions` questions if given.
+
+    Without, nearly every row has a question of its own.
+    """
     rng = np.random.default_rng(seed)
     heads = [(PREFIX_ONLY, *_tokens(rng, 3 + i)) for i in range(prefixes)]
     made = []
     for index in range(count):
         question, answer = _tokens(rng, rng.integers(1, 6)), _tokens(rng, rng.integers(1, 4))
+        if questions is not None and index >= questions:
+            question = made[index % questions].request.question
         request = engine_lib.Request(heads[index % prefixes], question, index)
         behaviour = rng.uniform(-4, -2, len(answer)).astype(np.float32)
         made.append(contracts.Row(request, answer, behaviour, float(rng.normal())))

@@ -55,7 +55,7 @@ def test_gradients_flow_through_the_decoders_shared_prefix():
     made = toy.parts("full", "sft", forward=toy.decoder_forward)
     base = toy.decoder_params()
     batch = batching.pack(toy.rows(3, prefixes=1))
-    assert not np.isin(toy.PREFIX_ONLY, batch.inputs.question)
+    assert not np.isin(toy.PREFIX_ONLY, batch.inputs.rows.tokens)
     updater, start = update.make(made), made.adapter.init(0, base)
 
     def run(trainable):

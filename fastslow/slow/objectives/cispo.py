@@ -24,7 +24,7 @@ def cispo(tau: float = 4.0) -> contracts.Objective:
         log_ratio = jax.lax.stop_gradient(logprobs - batch.behaviour_logprobs)
         ratio = jnp.exp(log_ratio)
         weight = jnp.minimum(ratio, tau)
-        losses = -weight * batch.advantages[:, None] * logprobs
+        losses = -weight * batch.advantages * logprobs
         return losses, {"clipped_share": ratio > tau, "off_policy": jnp.abs(log_ratio)}
 
     return contracts.Objective(collect=experience.rollouts, loss=loss)

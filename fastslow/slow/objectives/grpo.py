@@ -24,9 +24,8 @@ def grpo(clip_low: float = 0.2, clip_high: float = 0.2) -> contracts.Objective:
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         log_ratio = logprobs - batch.behaviour_logprobs
         ratio = jnp.exp(log_ratio)
-        advantages = batch.advantages[:, None]
-        clipped = jnp.clip(ratio, 1 - clip_low, 1 + clip_high) * advantages
-        free = ratio * advantages
+        clipped = jnp.clip(ratio, 1 - clip_low, 1 + clip_high) * batch.advantages
+        free = ratio * batch.advantages
         statistics = {"clipped_share": clipped < free, "off_policy": jnp.abs(log_ratio)}
         return -jnp.minimum(free, clipped), statistics
 
