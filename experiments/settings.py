@@ -126,7 +126,7 @@ def _replace(
         return {**old, "name": name}
     for key in sorted(asked_for - {"name"} - known):
         raise registry.unknown(f"option of {section} {name!r}", key, known)
-    dropped = [key for key in old if key != "name" and key not in known]
+    dropped = [k for k, v in old.items() if v is not None and k != "name" and k not in known]
     if dropped and known:  # a null plug-in takes nothing, and nobody expects it to
         note(
             f"note: --{section}={name} does not take {', '.join(dropped)} "

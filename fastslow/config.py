@@ -23,7 +23,7 @@ class ConfigError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Plugin:
-    """A registered name with the options its factory takes."""
+    """A registered name with the options its factory takes; None in a mapping is not set."""
 
     name: str
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -39,6 +39,7 @@ class Evaluation:
     drift_examples: int = (
         8  # validation items per task in the fixed drift probe set; 0 turns it off
     )
+    probe_examples: int = 24  # validation items that schedulers which probe measure gains on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +112,8 @@ def _plugin(value: Any, path: str) -> Plugin:
         return Plugin(value)
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
         raise ConfigError(f"{path} must be a mapping with a 'name', got {value!r}")
-    return Plugin(value["name"], {k: _thaw(v) for k, v in value.items() if k != "name"})
+    options = {k: _thaw(v) for k, v in value.items() if k != "name" and v is not None}
+    return Plugin(value["name"], options)
 
 
 def _matches(value: Any, hint: Any) -> bool:

@@ -23,7 +23,7 @@ def get_config() -> ml_collections.ConfigDict:
     found.seed = 0
     found.order_seed = 0
     found.model = {"name": "smollm2-135m-instruct", "dtype": "bfloat16"}
-    found.stream = stream("evals_short")
+    found.stream = _stream_for_flags("evals_short")
     found.scheduler = policy("interleave")
     found.fast = section("gepa", channel.Settings())
     found.slow = section("lora", language.Gradient()) | _defaults(adapters.ADAPTERS.get("lora"))
@@ -34,6 +34,21 @@ def get_config() -> ml_collections.ConfigDict:
 def stream(name: str) -> dict[str, Any]:
     """Return a registered stream with the options that have a default."""
     return {"name": name, **_defaults(streams.STREAMS.get(name))}
+
+
+def _stream_for_flags(name: str) -> dict[str, Any]:
+    """Return a stream's section with every option of any stream, for flags beside --stream.
+
+    Options that it does not have, and those whose defaults are not the same for all streams, are
+    placeholders, which count as not set; several names are a text with commas between.
+    """
+    found, others = stream(name), [stream(other) for other in streams.STREAMS]
+    for key in {key for options in others for key in options} - {"name"}:
+        defaults = [options[key] for options in others if key in options]
+        if key not in found or any(default != found[key] for default in defaults):
+            kind = str if isinstance(defaults[0], tuple) else type(defaults[0])
+            found[key] = config_dict.placeholder(kind)
+    return found
 
 
 def policy(name: str) -> dict[str, Any]:

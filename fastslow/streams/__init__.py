@@ -37,7 +37,12 @@ def build(
     built, and what the user's own factory raises.
     """
     name, implied = resolve(spec)
-    stream = STREAMS.build(name, {**implied, **(options or {})}, seed=seed, order_seed=order_seed)
+    chosen = {**implied, **(options or {})}
+    known = option_names(spec, chosen)
+    for option in chosen:
+        if known is not None and option not in known:
+            raise registry.unknown(f"option of stream {name!r}", option, known)
+    stream = STREAMS.build(name, chosen, seed=seed, order_seed=order_seed)
     if not isinstance(getattr(stream, "tasks", None), Mapping) or not hasattr(stream, "events"):
         raise errors.StreamError(
             f"{spec!r} made {type(stream).__name__}, which is no stream: it needs a mapping `tasks`"
@@ -61,15 +66,20 @@ def resolve(spec: str) -> tuple[str, dict[str, Any]]:
     return spec, {}
 
 
-def option_names(spec: str) -> set[str] | None:
-    """Return the options of the stream that `spec` names, the inner one's included; None = any."""
+def option_names(spec: str, options: Mapping[str, Any] | None = None) -> set[str] | None:
+    """Return the options that the stream of `spec` takes; None = any.
+
+    A stream that decorates another, which its option `stream` names (in the spec, in `options` or
+    by default), takes those of the other too.
+    """
     name, implied = resolve(spec)
     known = STREAMS.options(name, _CONTEXT)
     own = inspect.signature(STREAMS.get(name)).parameters
     if known is not None or "stream" not in own:
         return known
-    inner = option_names(implied.get("stream", own["stream"].default))
-    return None if inner is None else inner | {*own} - {"options", *_CONTEXT}
+    inner = {"stream": own["stream"].default, **implied, **(options or {})}["stream"]
+    others = option_names(inner)
+    return None if others is None else others | {*own} - {"options", *_CONTEXT}
 
 
 STREAMS: registry.Registry[types.Stream] = registry.Registry(

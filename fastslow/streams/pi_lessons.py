@@ -26,26 +26,26 @@ QUESTIONS: Mapping[str, tuple[str, ...]] = {
 
 
 @schedule.scheduled
-def stream(keys: int = 32, updates: int = 3, split_seed: int = 0) -> list[types.Task]:
-    """Key-value updates as lessons, a task per update: what is the latest value?
+def stream(key_count: int = 32, update_count: int = 3, split_seed: int = 0) -> list[types.Task]:
+    """Facts that each task gives other values, so that earlier lessons interfere with the last.
 
-    Each of `keys` facts ("Ada's animal") has another value in each of the tasks update_1, ...,
-    update_N, N = `updates`. All tasks are evaluated throughout: the last is in force, the others
+    Each of `key_count` facts ("Ada's animal") has another value in each of the `update_count` tasks
+    update_1, update_2, ... All tasks are evaluated throughout: the last is in force, the others
     show what is still remembered in its place. Values are drawn from `split_seed`. Raises
     StreamError for impossible options.
     """
     facts = list(itertools.product(OWNERS, pi_llm.VALUES))
     most = pi_llm.most_updates()
-    if not 1 <= keys <= len(facts):
-        raise errors.StreamError(f"keys must be from 1 to {len(facts)}, got {keys}")
-    if not 1 <= updates <= most:
-        raise errors.StreamError(f"updates must be from 1 to {most}, got {updates}")
+    if not 1 <= key_count <= len(facts):
+        raise errors.StreamError(f"key_count must be from 1 to {len(facts)}, got {key_count}")
+    if not 1 <= update_count <= most:
+        raise errors.StreamError(f"update_count must be from 1 to {most}, got {update_count}")
     rng = np.random.default_rng(seeds.derive(split_seed, "facts"))
-    chosen = [facts[i] for i in rng.permutation(len(facts))[:keys]]
-    values = {fact: _draw(rng, fact[1], updates) for fact in chosen}
+    chosen = [facts[i] for i in rng.permutation(len(facts))[:key_count]]
+    values = {fact: _draw(rng, fact[1], update_count) for fact in chosen}
     return [
         _task(f"update_{number}", {fact: of_fact[number - 1] for fact, of_fact in values.items()})
-        for number in range(1, updates + 1)
+        for number in range(1, update_count + 1)
     ]
 
 

@@ -37,25 +37,26 @@ VALUES: Mapping[str, str] = {  # by key, with blanks between; no value belongs t
 
 @schedule.scheduled
 def stream(
-    keys: int = 3,
+    key_count: int = 3,
     updates: str | Sequence[int] = (1, 3, 8),
     train: int = 512,
     validation: int = task_makers.VALIDATION,
     test: int = task_makers.TEST,
     split_seed: int = 0,
 ) -> list[types.Task]:
-    """Key-value updates in context, a task per number of updates: what is the latest value?
+    """The latest value of a key in a list of updates; a task per number of updates of a key.
 
-    `keys` are drawn for every item among those of VALUES, and each is updated as often as an entry
-    of `updates` says (a sequence, or numbers with commas between). Values of a key do not repeat
-    within an item. Items are drawn from `split_seed`. Raises StreamError for impossible options.
+    `key_count` keys are drawn for every item among those of VALUES, and each is updated as often as
+    an entry of `updates` says (a sequence, or numbers with commas between). Values of a key do not
+    repeat within an item. Items are drawn from `split_seed`. Raises StreamError for impossible
+    options.
     """
     taken: set[str] = set()
     made = []
     for times in _numbers(updates):
-        _check(keys, times)
+        _check(key_count, times)
         name = f"updates_{times}"
-        draw = functools.partial(item, keys=keys, updates=times)
+        draw = functools.partial(item, keys=key_count, updates=times)
         size = train + validation + test
         items = generated.distinct(name, draw, size, seeds.derive(split_seed, name), taken)
         parts = splits.split(items, validation=validation, test=test, seed=split_seed)
@@ -97,6 +98,6 @@ def _numbers(updates: str | Sequence[int]) -> list[int]:
 def _check(keys: int, updates: int) -> None:
     most = most_updates()
     if not 1 <= keys <= len(VALUES):
-        raise errors.StreamError(f"keys must be from 1 to {len(VALUES)}, got {keys}")
+        raise errors.StreamError(f"key_count must be from 1 to {len(VALUES)}, got {keys}")
     if not 1 <= updates <= most:
         raise errors.StreamError(f"updates must be from 1 to {most}, got {updates}")

@@ -37,17 +37,18 @@ def over(build: Build) -> Callable[..., schedule.ScheduledStream]:
 
         Of the inner `stream`, made with the other `options`, only the tasks and the order in which
         they are first taught count; see `plan` for the rest. `one_offs` tasks, drawn from `seed`,
-        are taught in one lesson only, the others in `lessons_per_task`. Raises StreamError and what
-        the inner stream raises.
+        but never all, are taught in one lesson only, the others in `lessons_per_task`. Raises
+        StreamError and what the inner stream raises.
         """
         schedule.check_counts(lessons_per_task=lessons_per_task, longest=longest)
         inner = build(stream, options, seed=seed, order_seed=order_seed)
         taught = [e.task_name for e in inner.events() if isinstance(e, types.Lesson)]
         names = tuple(dict.fromkeys(taught))
-        if not 0 <= one_offs <= len(names):
-            raise errors.StreamError(f"one_offs must be from 0 to {len(names)}, got {one_offs}")
+        if one_offs < 0:
+            raise errors.StreamError(f"one_offs must not be negative, got {one_offs}")
         drawn = sorted(names, key=lambda name: seeds.derive(seed, "one-off", name))
-        lessons = dict.fromkeys(names, lessons_per_task) | dict.fromkeys(drawn[:one_offs], 1)
+        once = drawn[: min(one_offs, len(names) - 1)]
+        lessons = dict.fromkeys(names, lessons_per_task) | dict.fromkeys(once, 1)
         gaps = {
             name: intervals(count - 1, exponent, longest, seeds.derive(order_seed, "gaps", name))
             for name, count in lessons.items()

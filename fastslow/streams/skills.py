@@ -9,7 +9,7 @@ from fastslow.streams import decisions, errors, schedule
 from fastslow.streams import tasks as task_makers
 
 KIND = "skill"
-ANSWERS = decisions.Answers("True", "False")  # unlike Yes and No, words that no input has
+ANSWERS = decisions.Answers("True", "False")  # every heart_disease input holds a Yes or a No
 
 
 @schedule.scheduled

@@ -13,6 +13,16 @@ FEW = {"lessons_per_task": 2, "examples_per_lesson": 8}
 SPECS = {
     "evals_short": ("evals_short", {}),
     "evals_short, all sets": ("evals_short:quartz,locations", {}),
+    "conventions": ("conventions", {}),
+    "skills": ("skills", {}),
+    "skills, unbalanced": ("skills", {"skills": "food,heart_disease", "balanced": False}),
+    "mixed": ("mixed", {"skill": "heart_disease", "skills": "food"}),
+    "conflicting": ("conflicting", {"skill": "heart_disease", "convention": "label"}),
+    "recurring": ("recurring", {"tasks": "food,word_class,heart_disease"}),
+    "recurring conventions": ("recurring:conventions", {"conventions": "letters,truth,digits"}),
+    "pi_llm": ("pi_llm", {}),
+    "pi_lessons": ("pi_lessons", {}),
+    "flip_flop": ("flip_flop", {"train": 64}),
     "jsonl": ("jsonl", {}),  # `path` is added below
     "reasoning_gym": ("reasoning_gym:sums,raising", {"train": 40}),
     "of one's own": ("tests.streams.readme_stream:sums", {}),

@@ -1,4 +1,5 @@
 import collections
+import inspect
 import itertools
 
 import pytest
@@ -38,10 +39,32 @@ def taught(stream, name):
         ({"repeats": 2}, ".aa.bb.aa.bb."),
         ({"interleave": True}, ".a.b.a.b."),
         ({"interleave": True, "lessons_per_task": 1, "repeats": 2}, ".a.b.a.b."),
+        ({"taught": "b"}, ".bb."),
+        ({"taught": ("b",), "repeats": 2}, ".bbbb."),
+        ({"taught": "b, a"}, ".aa.bb."),
     ],
 )
 def test_plan_and_evaluation_points(options, expected):
     assert outline(schedule.sequence([task("a"), task("b")], **options)) == expected
+
+
+def test_tasks_that_are_not_taught_are_evaluated():
+    stream = schedule.sequence([task("a"), task("b")], taught="b")
+    points = [e for e in stream.events() if isinstance(e, types.EvaluationPoint)]
+    assert {point.tasks for point in points} == {("a", "b")}
+
+
+def test_mixed_lessons_are_a_permutation_drawn_from_the_order_seed():
+    options = {"order": "mixed", "lessons_per_task": 4}
+    made = [
+        schedule.sequence([task("a"), task("b")], order_seed=n, **options) for n in (*range(9), 0)
+    ]
+    assert all(sorted(stream.plan) == [*"aaaabbbb"] for stream in made)
+    assert len({stream.plan for stream in made}) > 5
+    assert made[0].plan == made[-1].plan
+    for stream in made:
+        assert tuple(stream.tasks) == tuple(dict.fromkeys(stream.plan))
+        assert taught(stream, "a") == taught(made[0], "a")
 
 
 def test_one_task_repeated_is_one_run_of_lessons():
@@ -88,7 +111,12 @@ def test_counts_must_be_positive_integers(option, count):
 
 
 @pytest.mark.parametrize(
-    ("options", "near"), [({"order": "shuffle"}, "shuffled"), ({"evaluate_every": "task_"}, "task")]
+    ("options", "near"),
+    [
+        ({"order": "shuffle"}, "shuffled"),
+        ({"evaluate_every": "task_"}, "task"),
+        ({"taught": "aa"}, "a"),
+    ],
 )
 def test_unknown_modes_suggest_the_nearest(options, near):
     with pytest.raises(registry.UnknownNameError, match=f"did you mean '{near}'"):
@@ -120,6 +148,13 @@ def test_scheduled_adds_the_options_of_sequence_to_those_of_the_source():
     assert seen == {"size": 4, "seed": 9}
     assert (stream.seed, stream.plan) == (9, ("a", "a", "a"))
     assert registry.Registry("stream", {"s": source}).options("s") >= {"size", "seed", "repeats"}
+
+
+def test_scheduled_may_have_other_defaults_for_the_options_of_sequence():
+    factory = schedule.scheduled(lambda size=4: [task("a", size), task("b")], lessons_per_task=1)
+    assert factory().plan == ("a", "b")
+    assert factory(lessons_per_task=2).plan == ("a", "a", "b", "b")
+    assert inspect.signature(factory).parameters["lessons_per_task"].default == 1
 
 
 @pytest.mark.parametrize(

@@ -72,3 +72,42 @@ def test_capped_limits_each_target_and_keeps_the_order():
     assert [int(e.id) for e in kept] == sorted(int(e.id) for e in kept)
     assert kept == splits.capped(examples, 15, seed=0)
     assert kept != splits.capped(examples, 15, seed=1)
+
+
+def test_balanced_keeps_as_many_of_each_target_as_the_rarest_has():
+    examples = [types.Example(str(n), f"q{n}", "b" if n % 5 == 0 else "a") for n in range(50)]
+    kept = splits.balanced(examples, seed=0)
+    assert collections.Counter(e.target for e in kept) == {"a": 10, "b": 10}
+    assert kept == splits.balanced(examples, seed=0) != splits.balanced(examples, seed=1)
+    assert splits.balanced([], seed=0) == ()
+
+
+def test_stratified_splits_have_every_target_equally_often():
+    examples = [types.Example(str(n), f"q{n}", "abc"[min(n % 10, 2)]) for n in range(200)]
+    parts = splits.stratified(examples, validation=6, test=13, seed=0)
+    counts = [collections.Counter(e.target for e in part) for part in parts]
+    assert counts[1] == {"a": 2, "b": 2, "c": 2}
+    assert sorted(counts[2].values()) == [4, 4, 5]
+    assert {e.id for part in parts for e in part} == {str(n) for n in range(200)}
+    assert sum(map(len, parts)) == 200
+    targets = [e.target for e in parts.train]
+    assert targets != sorted(targets)  # mixed, not one target after the other
+    assert parts == splits.stratified(examples, validation=6, test=13, seed=0)
+    assert parts.test != splits.stratified(examples, validation=6, test=13, seed=1).test
+
+
+def test_a_target_without_enough_examples_is_an_error():
+    examples = [types.Example(str(n), f"q{n}", "ab"[n > 1]) for n in range(50)]
+    with pytest.raises(errors.StreamError, match="2 examples are too few for 2 to validate"):
+        splits.stratified(examples, validation=4, test=4, seed=0)
+
+
+def test_hands_are_dealt_evenly_by_target():
+    examples = [types.Example(str(n), f"q{n}", "aab"[n % 3]) for n in range(30)]
+    hands = splits.dealt(examples, 4)
+    assert sorted(int(e.id) for hand in hands for e in hand) == list(range(30))
+    for hand in hands:
+        counts = collections.Counter(e.target for e in hand)
+        assert counts["a"] == 5
+        assert counts["b"] in (2, 3)
+        assert [int(e.id) for e in hand] == sorted(int(e.id) for e in hand)

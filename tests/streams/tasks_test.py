@@ -28,3 +28,7 @@ def test_the_split_follows_its_seed():
 def test_make_says_when_there_is_too_little():
     with pytest.raises(errors.StreamError, match="too few"):
         tasks.make("add", tasks.examples([("1", "2")]), "")
+
+
+def test_names_may_be_a_sequence_or_have_commas_between():
+    assert tasks.listed("a, b,c") == tasks.listed(["a", "b", "c"]) == ("a", "b", "c")
