@@ -20,6 +20,23 @@ Predictions: TypeAlias = tuple[list[Any], types.Cost]
 DriftReport: TypeAlias = tuple[Mapping[str, Drift], types.Cost]  # condition -> Drift
 
 
+class Measured(NamedTuple):
+    """What a learner finds out about a lesson without learning it.
+
+    `facts` are fields of `types.Probe`; `sketch` is a unit vector whose products with those of
+    other lessons are about the cosines between their gradients, None if there is no gradient.
+    """
+
+    facts: Mapping[str, float] = {}
+    sketch: tuple[float, ...] | None = None
+    cost: types.Cost = types.Cost()
+
+
+def measure_nothing(state: types.ModelState, lesson: types.Lesson, seed: int) -> Measured:
+    """Return no facts: what a learner does that cannot probe."""
+    return Measured()
+
+
 class Learner(NamedTuple):
     """A model family. All members but the channels are pure functions of a `ModelState`.
 
@@ -28,6 +45,7 @@ class Learner(NamedTuple):
     drift(state, task): divergence from the untrained model on the task's fixed probe set, by
       condition ("with_prompt", "without_prompt").
     export(state, directory): write what a person wants to read of the state (prompts as Markdown).
+    probe(state, lesson, seed): facts about a lesson that schedulers may ask for.
     """
 
     slow: types.Channel
@@ -35,6 +53,7 @@ class Learner(NamedTuple):
     predict: Callable[[types.ModelState, types.Task, types.Split, int, float], Predictions]
     drift: Callable[[types.ModelState, types.Task], DriftReport]
     export: Callable[[types.ModelState, pathlib.Path], None]
+    probe: Callable[[types.ModelState, types.Lesson, int], Measured] = measure_nothing
 
 
 def init(learner: Learner, seed: int) -> types.ModelState:

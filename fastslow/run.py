@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from fastslow import checkpoint, config, learner, run_state, seeds, types
+from fastslow import checkpoint, config, learner, run_state, seeds, teaching, types
 from fastslow.evaluation import evaluator
 from fastslow.report import predictions, progress, records
 
@@ -66,45 +66,26 @@ def learn(
     lesson: types.Lesson,
     watcher: progress.Progress,
 ) -> Stepped:
-    """Decide which channels absorb the lesson, and let them: prompts first, then weights."""
-    probe = run_state.probe(state, lesson)
-    decision = experiment.scheduler.decide(state.scheduler, lesson, probe)
-    watcher.lesson_started(lesson, decision)
+    """Decide which channels absorb the lesson, and let them."""
+    teacher = teaching.Teacher(
+        experiment.learner,
+        experiment.scheduler,
+        experiment.stream.tasks,
+        experiment.evaluation,
+        watcher,
+    )
     seed = seeds.derive(experiment.seed, "lesson", lesson.index)
-    fast, fast_result = absorb(
-        experiment.learner.fast, "fast", state.model, lesson, decision.fast_budget, seed
+    taught = teaching.teach(teacher, state, lesson, seed)
+    row = records.lesson_row(
+        lesson,
+        taught.probe,
+        taught.decision,
+        taught.absorbed,
+        taught.state.slow_steps,
+        taught.deciding,
+        [{"budgets": trial.budgets, "value": trial.value} for trial in taught.trials],
     )
-    watcher.absorbed(fast_result)
-    model = state.model._replace(fast=fast)
-    slow, slow_result = absorb(
-        experiment.learner.slow, "slow", model, lesson, decision.slow_steps, seed
-    )
-    watcher.absorbed(slow_result)
-    absorbed = (fast_result, slow_result)
-    after = dataclasses.replace(
-        state,
-        model=model._replace(slow=slow),
-        scheduler=experiment.scheduler.observe(state.scheduler, lesson, absorbed),
-        taught=(*state.taught, lesson.task_name),
-        slow_steps=state.slow_steps + len(slow_result.details.get("steps", ())),
-        cost=state.cost + fast_result.cost + slow_result.cost,
-    )
-    return after, records.lesson_row(lesson, probe, decision, absorbed, after.slow_steps)
-
-
-def absorb(
-    channel: types.Channel,
-    name: str,
-    model: types.ModelState,
-    lesson: types.Lesson,
-    budget: int,
-    seed: int,
-) -> tuple[types.PyTree, types.Absorbed]:
-    """Offer the lesson to one channel; a zero budget leaves its part of the state as it is."""
-    if budget == 0:
-        reason = "the scheduler gave it no budget"
-        return getattr(model, name), types.Absorbed(name, "skipped", reason)
-    return channel.absorb(model, lesson, budget, seeds.derive(seed, name))
+    return taught.state, row
 
 
 def evaluate(

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 from fastslow import learner, types
+
+# By task: a unit vector that stands for the gradient of its last probed lesson.
+Sketches: TypeAlias = Mapping[str, tuple[float, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,6 +21,7 @@ class RunState:
     model: types.ModelState
     scheduler: types.Json
     taught: tuple[str, ...] = ()  # task names of the lessons so far, in order
+    sketches: Sketches = dataclasses.field(default_factory=dict)
     slow_steps: int = 0
     cost: types.Cost = dataclasses.field(default_factory=types.Cost)
 
@@ -44,6 +49,7 @@ def save(state: RunState, model: learner.Learner) -> types.Saved:
             "fast": fast.text,
             "scheduler": state.scheduler,
             "taught": list(state.taught),
+            "sketches": {name: list(sketch) for name, sketch in state.sketches.items()},
             "slow_steps": state.slow_steps,
             "cost": state.cost._asdict(),
         },
@@ -61,6 +67,7 @@ def restore(saved: types.Saved, model: learner.Learner) -> RunState:
         ),
         scheduler=text["scheduler"],
         taught=tuple(text["taught"]),
+        sketches={name: tuple(sketch) for name, sketch in text["sketches"].items()},
         slow_steps=text["slow_steps"],
         cost=types.Cost(**text["cost"]),
     )

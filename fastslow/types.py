@@ -143,6 +143,7 @@ class Absorbed(NamedTuple):
     reward_after: float = float("nan")
     cost: Cost = Cost()
     details: Mapping[str, Json] = {}
+    gain: float = float("nan")  # change of the mean validation reward, where it was measured
 
 
 class ModelState(NamedTuple):
@@ -224,23 +225,57 @@ class Policy(Protocol):
 
 
 class Probe(NamedTuple):
-    """Cheap facts about a lesson under the current state, for the scheduler."""
+    """Cheap facts about a lesson under the current state, for the scheduler.
+
+    The first three need no forward pass. The others are measured only for a policy that asks
+    (`Scheduler.probing`), and NaN where they were not, or where the learner cannot tell. Rewards
+    are means in [0, 1]. "Sampled" is at temperature 1 on some of the lesson's own examples.
+    """
 
     times_seen: int  # earlier lessons of the same task
     lessons_since: int  # lessons since the task was last taught; 0 if never
     lesson_number: int  # lessons of any task before this one
+    draw: int = 0  # seed for what the policy decides by lot
+    validation_reward: float = float("nan")  # greedy, best prompt, on validation examples
+    sampled_reward: float = float("nan")  # over all prompts of the task
+    best_minus_mean: float = float("nan")  # sampled: the best prompt's mean minus that of all
+    silent_share: float = float("nan")  # groups of samples whose rewards are all equal
+    advantage_mass: float = float("nan")  # mean |reward - mean of its group|, sampled
+    gradient_norm: float = float("nan")  # of the objective, at the sampled answers
+    expected_gain: float = float("nan")  # of sampled reward by one slow step, first order
+    cosine: float = float("nan")  # of the gradient with the earlier task's it opposes most
+    drift: float = float("nan")  # KL(policy || base) on the sampled answers, nats per token
+    prompt_fill: float = float("nan")  # share of its size limit that the best prompt takes
+
+
+class Budgets(NamedTuple):
+    """What the channels may spend on a lesson; zero skips the channel."""
+
+    fast: int  # metric calls
+    slow: int  # steps
 
 
 class Decision(NamedTuple):
-    """What to do with a lesson; a zero budget skips the channel."""
+    """What to do with a lesson; a zero budget skips the channel.
+
+    With `trials`, each of them is tried from the same state, and the one with the best validation
+    reward over all tasks taught so far is kept (of equals, the first); the budgets beside them are
+    then not used.
+    """
 
     fast_budget: int  # metric calls
     slow_steps: int
     reason: str
+    trials: tuple[Budgets, ...] = ()
 
 
 class Scheduler(Protocol):
     """Decide lesson by lesson which channel absorbs it. States are JSON values."""
+
+    @property
+    def probing(self) -> bool:
+        """Whether `decide` needs the measured facts of a probe, and `observe` measured gains."""
+        ...
 
     def init(self) -> Json:
         """Return the state before any lesson."""
@@ -250,6 +285,8 @@ class Scheduler(Protocol):
         """Return budgets for both channels and the reason, in words a person understands."""
         ...
 
-    def observe(self, state: Json, lesson: Lesson, absorbed: Sequence[Absorbed]) -> Json:
+    def observe(
+        self, state: Json, lesson: Lesson, probe: Probe, absorbed: Sequence[Absorbed]
+    ) -> Json:
         """Return the state after seeing what the channels made of the lesson."""
         ...

@@ -62,7 +62,9 @@ def test_prompts_move_before_weights_and_both_see_the_lesson(whole):
     lesson = next(row for row in rows(directory) if row["kind"] == "lesson")
     assert [a["channel"] for a in lesson["absorbed"]] == ["fast", "slow"]
     assert lesson["decision"]["reason"]
-    assert lesson["probe"] == {"times_seen": 0, "lessons_since": 0, "lesson_number": 0}
+    counts = {"times_seen": 0, "lessons_since": 0, "lesson_number": 0}
+    assert lesson["probe"].items() >= counts.items()
+    assert lesson["probe"]["validation_reward"] is None  # this policy does not ask for it
 
 
 def test_scores_are_the_mean_of_the_written_predictions(whole):

@@ -115,6 +115,10 @@ class GepaChannel:
         )
         return self._conclude(fast, lesson, policy.version, data, evaluate.cost, result)
 
+    def fill(self, state: population.FastState, task_name: str) -> float:
+        """Return the share of `max_chars` that the task's best prompt takes."""
+        return prompt_lib.size(self.best(state, task_name)) / self.settings.max_chars
+
     def export(self, state: population.FastState, directory: pathlib.Path) -> None:
         """Write every task's population, or its seed prompt, to `directory`/TASK/."""
         for name, task in self.tasks.items():

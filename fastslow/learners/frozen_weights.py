@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from fastslow import null_channel, types
+from fastslow import learner, null_channel, types
 from fastslow.lm import source, weights
 from fastslow.slow import contracts
 
@@ -18,6 +18,10 @@ class FrozenWeights(null_channel.NullChannel):
     def variables(self, state: types.PyTree) -> contracts.Variables:
         """Return the base parameters as Flax collections."""
         return {"params": self.params}
+
+    def probe(self, state: types.ModelState, lesson: types.Lesson, seed: int) -> learner.Measured:
+        """Return nothing: weights that never move have no signal to measure."""
+        return learner.measure_nothing(state, lesson, seed)
 
     def dense(self, state: types.PyTree, dtype: source.Dtype) -> types.PyTree:
         """Return the base parameters in `dtype`."""

@@ -35,6 +35,10 @@ class FastChannel(types.Channel, Protocol):
         """Return the prompt to answer with."""
         ...
 
+    def fill(self, state: Any, task_name: str) -> float:
+        """Return the share of its size limit that the best prompt takes; 0 without a limit."""
+        ...
+
     def export(self, state: Any, directory: pathlib.Path) -> None:
         """Write the learned prompts as files."""
         ...
@@ -45,6 +49,10 @@ class SlowChannel(types.Channel, Protocol):
 
     def variables(self, state: Any) -> contracts.Variables:
         """Return the Flax collections to run the decoder with."""
+        ...
+
+    def probe(self, state: types.ModelState, lesson: types.Lesson, seed: int) -> learner.Measured:
+        """Return what the channel can tell about a lesson before learning it."""
         ...
 
     def dense(self, state: Any, dtype: source.Dtype) -> types.PyTree:
@@ -184,6 +192,7 @@ def learner_of(parts: Language) -> learner.Learner:
         predict=functools.partial(predict, parts),
         drift=functools.partial(drift, parts),
         export=lambda state, directory: parts.fast.export(state.fast, directory),
+        probe=functools.partial(probe, parts),
     )
 
 
@@ -206,6 +215,15 @@ def predict(
         queries, temperature=temperature, max_tokens=parts.evaluation.max_tokens
     )
     return [completion.text for completion in completions], cost
+
+
+def probe(
+    parts: Language, state: types.ModelState, lesson: types.Lesson, seed: int
+) -> learner.Measured:
+    """Return what both channels can tell about a lesson before learning it."""
+    measured = parts.slow.probe(state, lesson, seed)
+    fill = parts.fast.fill(state.fast, lesson.task_name)
+    return measured._replace(facts={**measured.facts, "prompt_fill": fill})
 
 
 def drift(parts: Language, state: types.ModelState, task: types.Task) -> learner.DriftReport:

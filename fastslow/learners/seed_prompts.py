@@ -24,6 +24,10 @@ class SeedPrompts(null_channel.NullChannel):
         """Return the task's seed prompt."""
         return self.tasks[task_name].seed_prompt
 
+    def fill(self, state: types.Json, task_name: str) -> float:
+        """Return 0: a prompt that never changes has no limit to reach."""
+        return 0.0
+
     def export(self, state: types.Json, directory: pathlib.Path) -> None:
         """Write every task's seed prompt to `directory`/TASK/0.md."""
         for name, task in self.tasks.items():

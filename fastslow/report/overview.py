@@ -123,9 +123,14 @@ def drift_points(rows: Iterable[records.Row]) -> tuple[DriftPoint, ...]:
 
 
 def costs(rows: Iterable[records.Row]) -> dict[str, types.Cost]:
-    """Return what each channel and the evaluations cost, in that order."""
+    """Return what each channel, the evaluations and the scheduler's own measurements cost.
+
+    In that order; the scheduler's only if it measured anything.
+    """
     spent = dict.fromkeys((*CHANNELS, "evaluation"), types.Cost())
     for row in rows:
+        if any(row.get("deciding", {}).values()):
+            spent["deciding"] = spent.get("deciding", types.Cost()) + types.Cost(**row["deciding"])
         for part in row.get("absorbed", ()):
             spent[part["channel"]] += types.Cost(**part["cost"])
         if "cost" in row:

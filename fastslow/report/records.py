@@ -21,6 +21,7 @@ from fastslow import files, types
 from fastslow.evaluation import constant
 
 SCHEMA = 1
+_NOTHING = types.Cost()
 Row: TypeAlias = dict[str, types.Json]
 
 
@@ -50,10 +51,13 @@ def lesson_row(
     decision: types.Decision,
     absorbed: Iterable[types.Absorbed],
     slow_steps: int,
+    deciding: types.Cost = _NOTHING,
+    trials: Iterable[types.Json] = (),
 ) -> Row:
     """Return the row of a lesson: what was decided and why, and what became of it in each channel.
 
-    `slow_steps` counts all steps of the run so far, this lesson's included.
+    `slow_steps` counts all steps of the run so far, this lesson's included. `deciding` is what
+    probes and discarded trials used, and `trials` are budgets and value of what was compared.
     """
     return _row(
         "lesson",
@@ -63,6 +67,8 @@ def lesson_row(
         probe=probe,
         absorbed=list(absorbed),
         slow_steps=slow_steps,
+        deciding=deciding,
+        trials=list(trials),
     )
 
 

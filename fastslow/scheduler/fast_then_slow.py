@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import ClassVar
 
 from fastslow import types
 
@@ -15,6 +16,8 @@ class FastThenSlow:
     fast_lessons: int = 1  # lessons of each task that go to the fast channel
     fast_budget: int = 160
     slow_steps: int = 6
+
+    probing: ClassVar[bool] = False
 
     def init(self) -> types.Json:
         """Return the empty state: `probe.times_seen` is all this policy needs."""
@@ -30,7 +33,11 @@ class FastThenSlow:
         return types.Decision(0, self.slow_steps, reason)
 
     def observe(
-        self, state: types.Json, lesson: types.Lesson, absorbed: Sequence[types.Absorbed]
+        self,
+        state: types.Json,
+        lesson: types.Lesson,
+        probe: types.Probe,
+        absorbed: Sequence[types.Absorbed],
     ) -> types.Json:
         """Return the state unchanged."""
         return state

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import ClassVar
 
 from fastslow import types
 
@@ -14,6 +15,8 @@ class Interleave:
 
     fast_budget: int = 160  # metric calls per lesson
     slow_steps: int = 6  # T in the paper
+
+    probing: ClassVar[bool] = False
 
     def init(self) -> types.Json:
         """Return the empty state: this policy remembers nothing."""
@@ -26,7 +29,11 @@ class Interleave:
         )
 
     def observe(
-        self, state: types.Json, lesson: types.Lesson, absorbed: Sequence[types.Absorbed]
+        self,
+        state: types.Json,
+        lesson: types.Lesson,
+        probe: types.Probe,
+        absorbed: Sequence[types.Absorbed],
     ) -> types.Json:
         """Return the state unchanged."""
         return state

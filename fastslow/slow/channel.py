@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from fastslow import seeds, types
+from fastslow import learner, seeds, types
 from fastslow.lm import decoder, source, weights
 from fastslow.lm import engine as engine_lib
 from fastslow.lm import model as model_lib
-from fastslow.slow import batching, contracts, drift_cap, storage, training, update
+from fastslow.slow import batching, contracts, drift_cap, probing, storage, training, update
 from fastslow.slow import settings as settings_lib
 
 OnStep = Callable[[int, int, Mapping[str, float]], None]  # (step from 1, steps, metrics)
@@ -93,6 +93,25 @@ class GradientChannel:
         seconds = time.perf_counter() - started
         return after, verdict._replace(cost=verdict.cost._replace(seconds=seconds))
 
+    def probe(self, state: types.ModelState, lesson: types.Lesson, seed: int) -> learner.Measured:
+        """Measure what a step on the lesson's first examples would see and do (see `probing`)."""
+        examples = lesson.examples[: self.settings.probe_examples]
+        if not examples:
+            return learner.Measured()
+        source = self._source(state.slow, lesson.task_name)
+        prompts = self.prompts_of(state.fast, lesson.task_name)
+        experience = self.objective.collect(source, prompts, examples, seed)
+        facts, sketch = probing.gradient_facts(
+            self._updater, self.model.params, state.slow, experience, self.settings
+        )
+        drift, cost = self._drift(source.variables, experience)
+        tokens = batching.train_tokens(
+            batching.micro_batches(experience.rows, self.settings.micro_rows)
+        )
+        facts = {**probing.sampled_facts(experience), **facts, "drift": drift}
+        cost += experience.cost + self._train_cost(tokens)
+        return learner.Measured(facts, sketch, cost)
+
     def save(self, state: training.State) -> types.Saved:
         """Return every leaf by its path; the text names the base model they are a delta of."""
         return types.Saved(storage.flatten(state), {"base": self.model.digest})
@@ -124,17 +143,9 @@ class GradientChannel:
     ) -> Taught:
         """Take the steps of a lesson, up to the first that must not be used."""
         prompts = self.prompts_of(state.fast, lesson.task_name)
-        scorer = self.tasks[lesson.task_name].scorer
         taught = Taught(state.slow)
         for number, examples in enumerate(batching.minibatches(lesson.examples, budget)):
-            source = contracts.Source(
-                self.engine,
-                self.model.chat,
-                self.variables(taught.state),
-                scorer,
-                self.settings.rollouts,
-                self.settings.max_tokens,
-            )
+            source = self._source(taught.state, lesson.task_name)
             started = time.perf_counter()
             experience = self.objective.collect(
                 source, prompts, examples, seeds.derive(seed, "step", number)
@@ -146,6 +157,16 @@ class GradientChannel:
             if taught.problem is not None:
                 break
         return taught
+
+    def _source(self, state: training.State, task_name: str) -> contracts.Source:
+        return contracts.Source(
+            self.engine,
+            self.model.chat,
+            self.variables(state),
+            self.tasks[task_name].scorer,
+            self.settings.rollouts,
+            self.settings.max_tokens,
+        )
 
     def _learn(
         self, taught: Taught, experience: contracts.Experience, collect_seconds: float
@@ -169,7 +190,7 @@ class GradientChannel:
             self._updater, self.model.params, taught.state, experience.rows, self.settings
         )
         seconds = time.perf_counter() - started
-        tokens = batching.train_tokens(experience.rows, self.settings.micro_rows)
+        tokens = batching.train_tokens(step.batches)
         metrics |= step.metrics | {
             "train_tokens": tokens,
             "update_seconds": seconds,
@@ -182,6 +203,18 @@ class GradientChannel:
             cost=taught.cost + self._train_cost(tokens),
             problem=step.problem,
         )
+
+    def _drift(
+        self, variables: contracts.Variables, experience: contracts.Experience
+    ) -> tuple[float, types.Cost]:
+        """Return KL(policy || base) on some of the answers, nats per token, and what it cost."""
+        rows = drift_cap.sample(
+            experience.rows + experience.silent_rows, self.settings.probe_examples
+        )
+        requests, tokens = [row.request for row in rows], [row.tokens for row in rows]
+        base = {"params": self.model.params}
+        (divergences, _), cost = self.engine.divergence(variables, base, requests, tokens)
+        return float(np.average(divergences, weights=[len(row) for row in tokens])), cost
 
     def _train_cost(self, tokens: int) -> types.Cost:
         flops = 6.0 * self.model.config.multiplied_parameters * tokens

@@ -45,7 +45,8 @@ def rollouts(
     ]
     rewards = np.reshape(values, (len(examples), source.rollouts))
     cost += types.Cost(metric_calls=len(values))
-    return _group(requests, completions, rewards, cost)
+    gathered = _group(requests, completions, rewards, cost)
+    return gathered._replace(rewards=rewards.reshape(len(examples), len(prompts), repeats))
 
 
 def targets(

@@ -15,19 +15,21 @@ class Settings:
     warmup_steps: int = 4  # counted from the start of the run, not of the lesson
     clip_norm: float = 1.0  # of the gradient
     weight_decay: float = 0.0  # decoupled, towards the base model
-    micro_rows: int = 16  # rows of one forward and backward pass: what memory is proportional to
+    micro_rows: int = 32  # answers of one forward and backward pass: memory grows with it
     remat: bool = False  # recompute layers in the backward pass: less memory, a third more work
     drift_cap: float | None = (
         None  # nats per token a lesson may move the policy, KL(after || before)
     )
     drift_rows: int = 32  # completions of the lesson that this drift is measured on
     drift_evaluations: int = 8  # at most, to find the largest step that keeps the cap
+    probe_examples: int = 8  # of a lesson that schedulers which probe see sampled answers to
     max_loss: float = 1e3  # a step above this rejects the lesson as exploded
     max_grad_norm: float = 1e4  # before clipping; likewise
 
     def __post_init__(self) -> None:
-        positive = ("rollouts", "max_tokens", "learning_rate", "clip_norm", "micro_rows")
-        for name in (*positive, "drift_rows", "drift_evaluations", "max_loss", "max_grad_norm"):
+        sizes = ("rollouts", "max_tokens", "learning_rate", "clip_norm", "micro_rows")
+        limits = ("drift_rows", "drift_evaluations", "max_loss", "max_grad_norm")
+        for name in (*sizes, "probe_examples", *limits):
             if getattr(self, name) <= 0:
                 raise ValueError(f"slow.{name} must be positive, got {getattr(self, name)}")
         for name in ("warmup_steps", "weight_decay"):

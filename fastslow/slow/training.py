@@ -32,6 +32,15 @@ class Step(NamedTuple):
     problem: str | None
 
 
+class Gradient(NamedTuple):
+    """A gradient with what it was taken over."""
+
+    grads: types.PyTree
+    tokens: int
+    batches: tuple[contracts.MicroBatch, ...]
+    metrics: list[update.Metrics]  # of every micro-batch
+
+
 def take(
     updater: update.Updater,
     params: types.PyTree,
@@ -40,20 +49,32 @@ def take(
     settings: settings_lib.Settings,
 ) -> Step:
     """Take one optimiser step on `rows` (not empty), whose tokens all weigh the same."""
-    batches = tuple(batching.micro_batches(rows, settings.micro_rows))
-    tokens = np.float32(sum(len(row.tokens) for row in rows))
-    grads, metrics = update.zeros(state.trainable), []
-    for batch in batches:
-        grads, part = updater.accumulate(
-            grads, params, state.trainable, state.anchors, batch, tokens
-        )
-        metrics.append(part)
+    grads, _, batches, metrics = gradient(updater, params, state, rows, settings)
     trainable, opt_state, part = updater.apply(
         grads, state.trainable, state.opt_state, state.anchors
     )
     totals = update.total([*metrics, part])
     after = state._replace(trainable=trainable, opt_state=opt_state, steps=state.steps + 1)
     return Step(after, batches, totals, problem_in(totals, settings))
+
+
+def gradient(
+    updater: update.Updater,
+    params: types.PyTree,
+    state: State,
+    rows: tuple[contracts.Row, ...],
+    settings: settings_lib.Settings,
+) -> Gradient:
+    """Return the gradient of the objective's mean over all tokens of `rows` (not empty)."""
+    batches = tuple(batching.micro_batches(rows, settings.micro_rows))
+    tokens = sum(len(row.tokens) for row in rows)
+    grads, metrics = update.zeros(state.trainable), []
+    for batch in batches:
+        grads, part = updater.accumulate(
+            grads, params, state.trainable, state.anchors, batch, np.float32(tokens)
+        )
+        metrics.append(part)
+    return Gradient(grads, tokens, batches, metrics)
 
 
 def problem_in(metrics: Mapping[str, float], settings: settings_lib.Settings) -> str | None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fastslow import files, learner, types
+from fastslow.evaluation import constant
 from fastslow.report import records
 
 NAN = float("nan")
@@ -45,8 +46,9 @@ def test_a_lesson_row_says_what_was_decided_and_what_came_of_it(tmp_path):
     records.append(tmp_path, _lesson(), 2.5)
     (row,) = records.read(tmp_path)
     assert (row["schema"], row["event"], row["kind"], row["task"]) == (1, 3, "lesson", "tomi")
-    assert row["decision"] == {"fast_budget": 0, "slow_steps": 2, "reason": "new"}
-    assert row["probe"] == {"times_seen": 0, "lessons_since": 0, "lesson_number": 1}
+    decision = {"fast_budget": 0, "slow_steps": 2, "reason": "new", "trials": []}
+    assert row["decision"] == decision
+    assert row["probe"].items() >= {"times_seen": 0, "lessons_since": 0, "lesson_number": 1}.items()
     fast, slow = row["absorbed"]
     assert (fast["outcome"], fast["reward_before"], fast["details"]) == ("skipped", None, {})
     assert (slow["channel"], slow["reward_after"], slow["cost"]["train_tokens"]) == ("slow", 0.5, 7)
@@ -63,6 +65,32 @@ def test_an_evaluation_row_is_strict_json_with_null_for_nan(tmp_path):
     assert row["scores"] == {"tomi": 0.125, "crepe": None}
     assert row["counts"] == {"tomi": 8, "crepe": 8}
     assert row["drift"] == {"tomi": {"with_prompt": {"trained_base": 0.5, "base_trained": None}}}
+
+
+def _tasks():
+    return records.tasks_row(
+        {"a": "skill", "b": ""},
+        {"a": constant.Constant("Yes", 0.625), "b": constant.Constant(None, NAN)},
+    )
+
+
+def test_a_tasks_row_says_what_each_teaches_and_what_a_constant_answer_scores(tmp_path):
+    records.append(tmp_path, _tasks(), 0.5)
+    (row,) = records.read(tmp_path)
+    assert (row["kind"], row["event"]) == ("tasks", None)
+    assert row["tasks"] == {
+        "a": {"kind": "skill", "constant": {"answer": "Yes", "score": 0.625}},
+        "b": {"kind": "", "constant": {"answer": None, "score": None}},
+    }
+
+
+def test_the_tasks_stay_when_events_are_dropped_and_hide_no_quadrant(tmp_path):
+    records.append(tmp_path, _tasks(), 0.5)
+    records.append(tmp_path, _evaluation(0, {"a": 0.1}), 0.0)
+    assert records.known_quadrants(tmp_path, ["a"]) == {"base_seed": {"a": 0.1}}
+    records.append(tmp_path, records.quadrants_row({"base_seed": {"a": 1.0}}, types.Cost()), 0.0)
+    records.truncate_after(tmp_path, 0)
+    assert [row["kind"] for row in records.read(tmp_path)] == ["tasks"]
 
 
 def test_quadrants_are_turned_to_task_then_corner():

@@ -7,19 +7,26 @@ import pytest
 from fastslow import scheduler, types
 
 LESSONS = [types.Lesson(i, task, ()) for i, task in enumerate("ababba")]
+FACTS = {"validation_reward": 0.5, "silent_share": 0.2, "cosine": 0.0, "drift": 0.1}
+FACTS |= {"prompt_fill": 0.3, "sampled_reward": 0.5, "expected_gain": 0.01}
 
 
-def play(name, options=None):
-    """Return the decisions over LESSONS and the final state."""
+def play(name, options=None, facts=None):
+    """Return the decisions over LESSONS and the final state; each channel gains 0.1 a lesson."""
     policy = scheduler.SCHEDULERS.build(name, options)
     state, seen, decisions = policy.init(), [], []
     for lesson in LESSONS:
         since = seen[::-1].index(lesson.task_name) + 1 if lesson.task_name in seen else 0
-        probe = types.Probe(seen.count(lesson.task_name), since, len(seen))
+        measured = FACTS | (facts or {}) if policy.probing else {}
+        counts = (seen.count(lesson.task_name), since, len(seen))
+        probe = types.Probe(*counts, draw=lesson.index, **measured)
         state = json.loads(json.dumps(state))  # as a checkpoint would
         decisions.append(policy.decide(state, lesson, probe))
-        absorbed = [types.Absorbed(c, "changed", "learned", 0.0, 1.0) for c in ("fast", "slow")]
-        state = policy.observe(state, lesson, absorbed)
+        absorbed = [
+            types.Absorbed(c, "changed", "learned", 0.0, 1.0, types.Cost(flops=1e12), {}, 0.1)
+            for c in ("fast", "slow")
+        ]
+        state = policy.observe(state, lesson, probe, absorbed)
         seen.append(lesson.task_name)
     return decisions, state
 
@@ -30,7 +37,7 @@ def test_decides_deterministically_with_reasons_and_budgets(name):
     assert (decisions, state) == play(name)
     assert all(d.reason for d in decisions)
     assert all(d.fast_budget >= 0 and d.slow_steps >= 0 for d in decisions)
-    assert any(d.fast_budget or d.slow_steps for d in decisions)
+    assert any(d.fast_budget or d.slow_steps or d.trials for d in decisions)
 
 
 @pytest.mark.parametrize("name", scheduler.SCHEDULERS)
@@ -57,3 +64,35 @@ def test_fast_then_slow_switches_per_task():
 def test_unknown_option_is_an_error_that_helps():
     with pytest.raises(ValueError, match="did you mean 'slow_steps'"):
         scheduler.SCHEDULERS.build("interleave", {"slow_step": 2})
+
+
+def budgets(name, options=None, **facts):
+    return [decision[:2] for decision in play(name, options, facts)[0]]
+
+
+def test_random_draws_both_channels_and_only_one_at_a_time():
+    drawn = budgets("random", {"fast_budget": 10, "slow_steps": 2})
+    assert set(drawn) == {(10, 0), (0, 2)}
+    assert set(budgets("random", {"fast_share": 1.0})) == {(160, 0)}
+    with pytest.raises(ValueError, match="fast_share"):
+        scheduler.SCHEDULERS.build("random", {"fast_share": 1.5})
+
+
+def test_durable_teaches_the_weights_what_recurs():
+    # lessons a b a b b a
+    assert budgets("durable") == [(160, 0)] * 2 + [(0, 6)] * 4
+    assert budgets("durable", {"recurrences": 2}) == [(160, 0)] * 4 + [(0, 6)] * 2
+    assert budgets("durable", silent_share=1.0) == [(160, 0)] * 6
+
+
+def test_conflict_keeps_opposed_lessons_in_text():
+    assert set(budgets("conflict", cosine=-0.3)) == {(160, 0)}
+    assert set(budgets("conflict", cosine=-0.05)) == {(0, 6)}
+    assert set(budgets("conflict", cosine=float("nan"))) == {(0, 6)}
+    assert set(budgets("conflict", cosine=0.9, silent_share=1.0)) == {(160, 0)}
+    assert set(budgets("conflict", {"threshold": 0.5}, cosine=-0.3)) == {(0, 6)}
+
+
+def test_oracle_tries_nothing_prompts_and_weights():
+    decisions, _ = play("oracle", {"fast_budget": 10, "slow_steps": 2})
+    assert {d.trials for d in decisions} == {((0, 0), (10, 0), (0, 2))}

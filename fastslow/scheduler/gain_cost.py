@@ -1,0 +1,152 @@
+"""The policy that pays for what it expects to gain: per channel, gain against drift and compute."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from fastslow import types
+
+CHANNELS = ("fast", "slow")
+_EVERY_TASK = ""  # key of what a channel did for all tasks together
+
+
+class Offer(NamedTuple):
+    """What a channel is expected to do with a lesson; all but `why_not` in units of reward."""
+
+    gain: float
+    drift: float  # price of the expected drift
+    compute: float  # price of the expected compute
+    why_not: str = ""  # why the channel cannot help at all
+
+    @property
+    def net(self) -> float:
+        """Expected gain minus both prices."""
+        return -math.inf if self.why_not else self.gain - self.drift - self.compute
+
+
+@dataclasses.dataclass(frozen=True)
+class GainCost:
+    """Use each channel only where its expected gain exceeds its price in drift and compute.
+
+    The expected gain is the lesson's headroom (1 - validation reward) times the share of headroom
+    that the channel closed lately: of this task if it was taught before, else of all tasks, else
+    `optimism`. The prices are `drift_price` per nat per token of drift that slow lessons caused
+    lately, and `lesson_price` for the compute of a lesson by both channels, divided between them by
+    their floating-point operations. The slow channel is out when no group of samples has reward
+    variance, the fast one when the prompt is full. A channel that does not pay is tried all the
+    same with probability exploration / (1 + lessons so far).
+    """
+
+    fast_budget: int = 160
+    slow_steps: int = 6
+    drift_price: float = 0.1  # reward per nat per token
+    lesson_price: float = 0.02  # reward that the compute of both channels must bring
+    optimism: float = 0.3  # share of headroom that an untried channel is expected to close
+    memory: float = 0.5  # weight of the past against the newest observation
+    exploration: float = 0.5
+    full_prompt: float = 0.95  # share of its size limit from which a prompt counts as full
+
+    probing: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for values out of range."""
+        for name in ("drift_price", "lesson_price", "optimism", "exploration"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        if not 0 <= self.memory < 1:
+            raise ValueError(f"memory must be in [0, 1), got {self.memory}")
+
+    def init(self) -> types.Json:
+        """Return what is known of the channels before any lesson: nothing."""
+        known: types.Json = {"closed": {}, "flops": None}
+        return {"fast": known, "slow": known, "step_drift": None, "drift": 0.0, "pending": False}
+
+    def decide(self, state: types.Json, lesson: types.Lesson, probe: types.Probe) -> types.Decision:
+        """Return the budgets of the channels that pay, and the reckoning as the reason."""
+        offers = {name: self._offer(state, name, lesson.task_name, probe) for name in CHANNELS}
+        chosen = {name for name, offer in offers.items() if offer.net > 0}
+        words = "; ".join(_words(name, offer) for name, offer in offers.items())
+        idle = [name for name in CHANNELS if name not in chosen and not offers[name].why_not]
+        rng = random.Random(probe.draw)
+        if idle and rng.random() < self.exploration / (1 + probe.lesson_number):
+            tried = rng.choice(idle)
+            chosen.add(tried)
+            words += f"; explores {tried}"
+        elif not chosen:
+            words += ": neither pays"
+        return types.Decision(
+            self.fast_budget if "fast" in chosen else 0,
+            self.slow_steps if "slow" in chosen else 0,
+            words,
+        )
+
+    def observe(
+        self,
+        state: types.Json,
+        lesson: types.Lesson,
+        probe: types.Probe,
+        absorbed: Sequence[types.Absorbed],
+    ) -> types.Json:
+        """Return the state with what the channels that worked closed, cost and drifted."""
+        new = self._drifted(state, probe)
+        headroom = 1.0 - probe.validation_reward
+        for part in absorbed:
+            if part.outcome == "skipped":
+                continue
+            new[part.channel] = self._worked(state[part.channel], lesson.task_name, part, headroom)
+            new["pending"] = new["pending"] or (part.channel, part.outcome) == ("slow", "changed")
+            headroom -= part.gain
+        return new
+
+    def _offer(self, state: types.Json, name: str, task: str, probe: types.Probe) -> Offer:
+        closed: Mapping[str, float] = state[name]["closed"]
+        share = closed.get(task, closed.get(_EVERY_TASK, self.optimism))
+        gain = share * (1.0 - probe.validation_reward)
+        drift = self.drift_price * (state["step_drift"] or 0.0) if name == "slow" else 0.0
+        compute = self.lesson_price * _share_of_compute(state, name)
+        if name == "slow" and probe.silent_share >= 1:
+            return Offer(gain, drift, compute, "no group of samples has reward variance")
+        if name == "fast" and probe.prompt_fill >= self.full_prompt:
+            return Offer(gain, drift, compute, "the prompt is full")
+        return Offer(gain, drift, compute)
+
+    def _worked(
+        self, known: Mapping[str, Any], task: str, part: types.Absorbed, headroom: float
+    ) -> types.Json:
+        share = max(-1.0, min(1.0, part.gain / headroom)) if headroom > 0 else 0.0
+        closed = dict(known["closed"])
+        for key in (task, _EVERY_TASK):
+            closed[key] = self._mix(closed.get(key), share)
+        return {"closed": closed, "flops": self._mix(known["flops"], part.cost.flops)}
+
+    def _drifted(self, state: types.Json, probe: types.Probe) -> dict[str, Any]:
+        """Attribute the drift since the last probe to the slow lesson before it, if one was."""
+        if math.isnan(probe.drift):
+            return dict(state)
+        step_drift = state["step_drift"]
+        if state["pending"]:
+            step_drift = self._mix(step_drift, max(0.0, probe.drift - state["drift"]))
+        return {**state, "step_drift": step_drift, "drift": probe.drift, "pending": False}
+
+    def _mix(self, old: float | None, new: float) -> float:
+        return new if old is None else self.memory * old + (1 - self.memory) * new
+
+
+def _share_of_compute(state: types.Json, name: str) -> float:
+    """Return the channel's share of the operations of a lesson by both; half while unknown."""
+    spent = [state[channel]["flops"] for channel in CHANNELS]
+    if None in spent or sum(spent) == 0:
+        return 0.5
+    own: float = state[name]["flops"]
+    return own / sum(spent)
+
+
+def _words(name: str, offer: Offer) -> str:
+    if offer.why_not:
+        return f"{name}: {offer.why_not}"
+    price = offer.drift + offer.compute
+    return f"{name}: expects {offer.gain:+.3f} for {price:.3f}"

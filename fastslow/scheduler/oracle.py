@@ -1,0 +1,43 @@
+"""The upper bound: try every choice, and keep the best."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import ClassVar
+
+from fastslow import types
+
+
+@dataclasses.dataclass(frozen=True)
+class Oracle:
+    """Try each channel from the same state and keep what is best for all tasks taught so far.
+
+    What was tried and discarded counts as cost of deciding. It is greedy: the best for now, judged
+    on validation examples, and so a bound only up to their noise.
+    """
+
+    fast_budget: int = 160
+    slow_steps: int = 6
+
+    probing: ClassVar[bool] = True
+
+    def init(self) -> types.Json:
+        """Return the empty state: this policy remembers nothing."""
+        return {}
+
+    def decide(self, state: types.Json, lesson: types.Lesson, probe: types.Probe) -> types.Decision:
+        """Return three trials: nothing, prompts only, weights only."""
+        trials = ((0, 0), (self.fast_budget, 0), (0, self.slow_steps))
+        reason = "try nothing, prompts and weights; keep the best on validation examples"
+        return types.Decision(0, 0, reason, tuple(types.Budgets(*trial) for trial in trials))
+
+    def observe(
+        self,
+        state: types.Json,
+        lesson: types.Lesson,
+        probe: types.Probe,
+        absorbed: Sequence[types.Absorbed],
+    ) -> types.Json:
+        """Return the state unchanged."""
+        return state

@@ -1,0 +1,120 @@
+"""The policy that weighs expected gain against drift and compute."""
+
+import dataclasses
+
+import pytest
+
+from fastslow import types
+from fastslow.scheduler import gain_cost
+
+POLICY = gain_cost.GainCost(exploration=0.0)
+PROBE = types.Probe(0, 0, 0, validation_reward=0.5, silent_share=0.0, drift=0.0, prompt_fill=0.1)
+
+
+def lesson(task="a"):
+    return types.Lesson(0, task, ())
+
+
+def worked(channel, gain, flops=1e12, outcome="changed"):
+    return types.Absorbed(channel, outcome, "", cost=types.Cost(flops=flops), gain=gain)
+
+
+def after(*lessons, policy=POLICY):
+    """The state after lessons of (task, probe, absorbed)."""
+    state = policy.init()
+    for task, probe, absorbed in lessons:
+        state = policy.observe(state, lesson(task), probe, absorbed)
+    return state
+
+
+def test_untried_channels_are_both_tried():
+    decision = POLICY.decide(POLICY.init(), lesson(), PROBE)
+    assert decision[:2] == (160, 6)
+    # half the headroom of 0.5 times the optimism of 0.3; half the price of a lesson's compute
+    assert "fast: expects +0.150 for 0.010" in decision.reason
+
+
+def test_a_channel_that_closed_no_headroom_does_not_pay_any_more():
+    state = after(("a", PROBE, [worked("fast", 0.2), worked("slow", 0.0)]))
+    assert POLICY.decide(state, lesson(), PROBE)[:2] == (160, 0)
+    state = after(("a", PROBE, [worked("fast", -0.1), worked("slow", 0.2)]))
+    assert POLICY.decide(state, lesson(), PROBE)[:2] == (0, 6)
+    state = after(("a", PROBE, [worked("fast", 0.0), worked("slow", 0.0)]))
+    decision = POLICY.decide(state, lesson(), PROBE)
+    assert decision[:2] == (0, 0)
+    assert "neither pays" in decision.reason
+
+
+def test_gain_is_a_share_of_what_is_left_to_gain():
+    state = after(("a", PROBE, [worked("fast", 0.25), worked("slow", 0.125)]))
+    # fast closed 0.25 of 0.5, slow 0.125 of the 0.25 that was left
+    assert state["fast"]["closed"]["a"] == pytest.approx(0.5)
+    assert state["slow"]["closed"]["a"] == pytest.approx(0.5)
+    mastered = PROBE._replace(validation_reward=0.99)
+    assert POLICY.decide(state, lesson(), mastered)[:2] == (0, 0)
+
+
+def test_a_new_task_inherits_what_the_channels_did_for_others():
+    state = after(("a", PROBE, [worked("fast", 0.0), worked("slow", 0.2)]))
+    assert POLICY.decide(state, lesson("b"), PROBE)[:2] == (0, 6)
+    again = POLICY.observe(state, lesson("b"), PROBE, [worked("fast", 0.3)])
+    assert POLICY.decide(again, lesson("b"), PROBE)[0] == 160
+    assert POLICY.decide(again, lesson("a"), PROBE)[0] == 0
+
+
+def test_skipped_channels_teach_nothing():
+    part = types.Absorbed("slow", "skipped", "no budget")
+    assert after(("a", PROBE, [part]))["slow"] == POLICY.init()["slow"]
+
+
+def test_compute_is_shared_by_what_the_channels_use():
+    both = [worked("fast", 0.001, 1e12), worked("slow", 0.003, 9e12)]
+    expensive = dataclasses.replace(POLICY, lesson_price=0.01)
+    state = after(("a", PROBE, both), policy=expensive)
+    decision = expensive.decide(state, lesson(), PROBE)
+    assert "for 0.001; slow" in decision.reason
+    assert decision.reason.endswith("for 0.009: neither pays")
+
+
+def test_drift_has_its_price():
+    drifting = [
+        ("a", PROBE, [worked("slow", 0.05)]),
+        ("a", PROBE._replace(drift=0.8), [worked("slow", 0.05)]),
+    ]
+    state = after(*drifting)
+    assert state["step_drift"] == pytest.approx(0.8)
+    assert POLICY.decide(state, lesson(), PROBE)[1] == 0
+    careless = dataclasses.replace(POLICY, drift_price=0.0)
+    assert careless.decide(state, lesson(), PROBE)[1] == 6
+
+
+def test_channels_that_cannot_help_are_left_out_with_the_reason():
+    decision = POLICY.decide(POLICY.init(), lesson(), PROBE._replace(silent_share=1.0))
+    assert decision[:2] == (160, 0)
+    assert "slow: no group of samples has reward variance" in decision.reason
+    decision = POLICY.decide(POLICY.init(), lesson(), PROBE._replace(prompt_fill=0.99))
+    assert decision[:2] == (0, 6)
+    assert "the prompt is full" in decision.reason
+
+
+def test_exploration_vanishes():
+    policy = gain_cost.GainCost(exploration=1.0)
+    useless = after(("a", PROBE, [worked("fast", 0.0), worked("slow", 0.0)]), policy=policy)
+
+    def explored(number):
+        found = 0
+        for draw in range(300):
+            probe = PROBE._replace(lesson_number=number, draw=draw)
+            found += policy.decide(useless, lesson(), probe)[:2] != (0, 0)
+        return found / 300
+
+    assert explored(0) == 1.0
+    assert explored(3) == pytest.approx(1 / 4, abs=0.08)
+    assert explored(99) < 0.05
+
+
+def test_options_are_checked():
+    with pytest.raises(ValueError, match="drift_price"):
+        gain_cost.GainCost(drift_price=-1)
+    with pytest.raises(ValueError, match="memory"):
+        gain_cost.GainCost(memory=1.0)

@@ -1,0 +1,132 @@
+"""What a probe says of a lesson: rewards, gradient, sketch, and the first-order gain of a step."""
+
+import functools
+import itertools
+import math
+
+import jax
+import numpy as np
+import pytest
+
+from fastslow import types
+from fastslow.slow import contracts, experience, probing, training, update
+from fastslow.slow import settings as settings_lib
+from tests.slow import channel_test, toy
+
+SETTINGS = settings_lib.Settings(micro_rows=4)
+
+
+def gathered(rewards):
+    """Experience with given rewards (groups, prompts, repeats), on random rows."""
+    rewards = np.asarray(rewards, float)
+    by_group = rewards.reshape(len(rewards), -1)
+    silent = by_group.max(axis=1) == by_group.min(axis=1)
+    advantages = np.where(silent[:, None], 0.0, experience.group_advantages(by_group)).ravel()
+    rows = [
+        row._replace(advantage=float(advantage))
+        for row, advantage in zip(toy.rows(0, rewards.size, 1), advantages, strict=True)
+    ]
+    heard = tuple(itertools.compress(rows, np.repeat(~silent, by_group.shape[1])))
+    return contracts.Experience(
+        heard, (), len(rewards), int(silent.sum()), rewards.mean(), types.Cost(), rewards
+    )
+
+
+def test_facts_about_rewards_by_hand():
+    # two groups, two prompts, two answers each; the first prompt is the best
+    facts = probing.sampled_facts(gathered([[[1, 1], [0, 0]], [[1, 1], [1, 1]]]))
+    assert facts == {
+        "sampled_reward": 0.75,
+        "best_minus_mean": 0.25,
+        "silent_share": 0.5,
+        "advantage_mass": 0.25,
+    }
+
+
+def test_an_objective_that_samples_nothing_has_no_reward_facts():
+    silent = gathered([[[1, 0]]])._replace(rewards=None)
+    assert probing.sampled_facts(silent) == {}
+
+
+def probed(made, gathered):
+    updater, state = update.make(made), toy.state(made, toy.params())
+    facts = probing.gradient_facts(updater, toy.params(), state, gathered, SETTINGS)
+    return updater, state, *facts
+
+
+def test_expected_gain_is_the_slope_of_the_mean_reward_along_the_step():
+    """Against a finite difference of (1/n) sum (r - mean) log pi(y) along the optimiser's step."""
+    made = toy.parts("lora", "cispo", rate=1e-3)
+    sampled = gathered([[[1, 0, 0, 0]], [[0, 0, 1, 0]], [[0, 1, 0, 0]]])
+    # on policy: pi_old is pi, so that every ratio is 1
+    start = toy.state(made, toy.params())
+
+    def logprobs(trainable, row):
+        (batch,) = training.batching.micro_batches((row,), 1)
+        logits = toy.forward(made.adapter.bind(toy.params(), trainable), batch.inputs)
+        found = jax.nn.log_softmax(logits)[0, np.arange(len(row.tokens)), list(row.tokens)]
+        return np.asarray(found)
+
+    rows = tuple(
+        row._replace(behaviour_logprobs=logprobs(start.trainable, row)) for row in sampled.rows
+    )
+    sampled = sampled._replace(rows=rows)
+    updater, state, facts, _ = probed(made, sampled)
+    moved = training.take(updater, toy.params(), state, rows, SETTINGS).state.trainable
+    centred = (sampled.rewards - 0.25).ravel()
+
+    def reward(trainable):
+        return sum(
+            c * float(logprobs(trainable, row).sum()) for c, row in zip(centred, rows, strict=True)
+        ) / len(rows)
+
+    slope = reward(moved) - reward(start.trainable)
+    assert facts["expected_gain"] == pytest.approx(slope, rel=0.05)
+    assert facts["expected_gain"] > 0
+    assert facts["gradient_norm"] > 0
+
+
+def test_without_a_signal_nothing_is_expected():
+    _, _, facts, sketch = probed(toy.parts("lora", "cispo"), gathered([[[1, 1]], [[0, 0]]]))
+    assert facts == {"gradient_norm": 0.0, "expected_gain": 0.0}
+    assert sketch is None
+
+
+def test_sketches_keep_cosines():
+    rng = np.random.default_rng(0)
+    one, other = ({"a": rng.normal(size=(40, 50)), "b": rng.normal(size=300)} for _ in range(2))
+    for weight in (-1.0, -0.3, 0.0, 0.5, 1.0):
+        mixed = jax.tree.map(lambda x, y, w=weight: w * x + math.sqrt(1 - w * w) * y, one, other)
+        found = np.dot(probing.sketch(one), probing.sketch(mixed))
+        assert found == pytest.approx(weight, abs=4 / math.sqrt(probing.SKETCH_SIZE))
+    assert np.linalg.norm(probing.sketch(one)) == pytest.approx(1, abs=1e-4)
+    assert probing.sketch(one) == probing.sketch(one)
+    assert probing.sketch({"a": np.zeros(3)}) is None
+
+
+@functools.cache
+def real_probe(seed=0):
+    learner = channel_test.shared()
+    lesson = types.Lesson(0, "digits", channel_test.EXAMPLES[:16])
+    state = types.ModelState(learner.init(0), None)
+    return learner.probe(state, lesson, seed), learner, state
+
+
+def test_a_channel_probes_without_learning():
+    measured, learner, state = real_probe()
+    channel_test.assert_same(learner.init(0), state.slow)
+    facts = measured.facts
+    assert 0 < facts["sampled_reward"] < 1
+    assert facts["gradient_norm"] > 0
+    assert facts["expected_gain"] > 0
+    assert facts["drift"] == pytest.approx(0, abs=1e-5)  # nothing has been learned yet
+    assert measured.cost.flops > 0
+    assert measured.cost.metric_calls == 8 * 4
+    assert set(facts) <= set(types.Probe._fields)
+
+
+def test_a_probe_is_deterministic_and_depends_on_its_seed():
+    again = real_probe.__wrapped__(0)[0]
+    assert again.facts == real_probe()[0].facts
+    assert again.sketch == real_probe()[0].sketch
+    assert real_probe.__wrapped__(1)[0].sketch != again.sketch

@@ -1,0 +1,143 @@
+"""How a lesson is probed, decided, tried and paid for, with a learner that is no language model."""
+
+import dataclasses
+import math
+
+import pytest
+
+from fastslow import config, learner, run_state, teaching, types
+from fastslow.report import progress
+from tests import toy
+
+
+@dataclasses.dataclass(frozen=True)
+class Fixed:
+    """Decides always the same."""
+
+    decision: types.Decision
+    probing: bool = True
+
+    def init(self):
+        return []
+
+    def decide(self, state, lesson, probe):
+        return self.decision
+
+    def observe(self, state, lesson, probe, absorbed):
+        return [*state, [probe._asdict(), [part.gain for part in absorbed]]]
+
+
+def measure(state, lesson, seed):
+    sketch = {"red": (1.0, 0.0), "green": (-0.6, 0.8), "blue": (0.0, 1.0)}[lesson.task_name]
+    return learner.Measured({"sampled_reward": 0.5}, sketch, types.Cost(flops=100.0))
+
+
+def teacher(decision, probing=True):
+    stream = toy.Stream()
+    return teaching.Teacher(
+        toy.LEARNER._replace(probe=measure),
+        Fixed(types.Decision(*decision), probing),
+        stream.tasks,
+        config.Evaluation(probe_examples=4),
+        progress.Silent(),
+    )
+
+
+def start(made):
+    return run_state.init(made.learner, made.scheduler, 0)
+
+
+def lesson(name="red", index=0):
+    return types.Lesson(index, name, toy.task(name).train[:3])
+
+
+def teach(made, state=None, name="red", seed=0):
+    return teaching.teach(made, state or start(made), lesson(name), seed)
+
+
+def test_a_policy_that_does_not_probe_pays_for_no_measurement():
+    made = teacher((2, 2, "both"), probing=False)
+    taught = teach(made)
+    assert math.isnan(taught.probe.validation_reward)
+    assert taught.deciding == types.Cost()
+    assert all(math.isnan(part.gain) for part in taught.absorbed)
+    assert taught.state.sketches == {}
+
+
+def test_gains_are_changes_of_the_validation_reward_channel_by_channel():
+    made = teacher((0, 2, "weights"))
+    taught = teach(made)
+    before, _ = teaching.validate(made, start(made).model, [toy.task("red")])
+    after, _ = teaching.validate(made, taught.state.model, [toy.task("red")])
+    fast, slow = taught.absorbed
+    assert taught.probe.validation_reward == before == 0.0
+    assert fast.gain == 0.0
+    assert slow.gain == after - before > 0
+    assert taught.state.scheduler[0][1] == [fast.gain, slow.gain]
+
+
+def test_validation_never_reads_test_items():
+    made = teacher((0, 0, "nothing"))
+    seen = []
+
+    def predict(state, task, examples, seed, temperature):
+        seen.extend(examples)
+        return toy.predict(state, task, examples, seed, temperature)
+
+    spied = made._replace(learner=made.learner._replace(predict=predict))
+    teach(spied)
+    assert seen == list(toy.task("red").validation[:4])
+
+
+def test_what_measuring_costs_is_counted_apart_from_the_channels():
+    taught = teach(teacher((2, 2, "both")))
+    # the probe, and four validation answers before, after fast and after slow
+    assert taught.deciding.flops == 100.0
+    assert taught.deciding.metric_calls == 3 * 4
+    channels = sum((part.cost for part in taught.absorbed), types.Cost())
+    assert taught.state.cost == channels + taught.deciding
+
+
+def test_a_lesson_is_compared_with_the_tasks_it_may_disturb():
+    made = teacher((0, 1, "weights"))
+    first = teach(made)
+    assert math.isnan(first.probe.cosine)
+    second = teach(made, first.state, "green")
+    assert second.probe.cosine == pytest.approx(-0.6)
+    third = teach(made, second.state, "blue")
+    assert third.probe.cosine == 0.0  # with red; with green it is +0.8
+    again = teach(made, third.state, "red")
+    assert again.probe.cosine == pytest.approx(-0.6)  # its own gradient does not count
+
+
+def test_trials_start_from_one_state_and_the_best_is_kept():
+    trials = tuple(types.Budgets(*t) for t in ((0, 0), (0, 1), (0, 4)))
+    taught = teach(teacher((0, 0, "try", trials)))
+    values = [trial.value for trial in taught.trials]
+    assert values[0] == 0.0
+    assert values[2] == max(values) > values[1]
+    alone = teach(teacher((0, 4, "weights")))
+    assert taught.state.model.slow["w"].tolist() == alone.state.model.slow["w"].tolist()
+    assert taught.state.slow_steps == 4
+    discarded = taught.trials[1].absorbed[1].cost
+    assert discarded.train_tokens == 7
+    assert taught.deciding.train_tokens == 7
+    assert taught.state.cost.train_tokens == 7 + 28
+
+
+def test_of_equal_trials_the_first_is_kept():
+    trials = tuple(types.Budgets(*t) for t in ((0, 0), (0, 0)))
+    taught = teach(teacher((0, 0, "try", trials)))
+    assert taught.state.model is taught.trials[0].model
+
+
+def test_trials_are_judged_on_all_tasks_taught_so_far():
+    """Green forgets red here: after it the value counts both."""
+    made = teacher((0, 4, "weights"))
+    state = teach(made).state
+    trials = (types.Budgets(0, 0), types.Budgets(0, 1))
+    choosing = teacher((0, 0, "try", trials))
+    taught = teach(choosing, state, "green")
+    both = [toy.task("red"), toy.task("green")]
+    expected, _ = teaching.validate(choosing, taught.trials[1].model, both)
+    assert taught.trials[1].value == expected
