@@ -1,0 +1,29 @@
+"""Movie sentiment, then locations in short stories: which channel learns what, and what is kept.
+
+The stories are ToMi's (CC BY-NC 4.0: not for commercial use).
+"""
+
+import ml_collections
+
+from experiments.configs import quickstart
+
+
+def get_config() -> ml_collections.ConfigDict:
+    """Return the comparison's configuration; its methods differ in --scheduler alone."""
+    config = quickstart.get_config()
+    config.stream.update(
+        tasks=("sentiment", "locations"),
+        lessons_per_task=2,
+        examples_per_lesson=96,  # 8 slow steps of 12 problems
+        evaluate_every="lesson",
+        test=96,
+    )
+    config.scheduler.update(fast_budget=160, slow_steps=8)
+    return config
+
+
+def get_test_config() -> ml_collections.ConfigDict:
+    """Return the same path on a tiny random model and little data."""
+    config = quickstart.get_test_config()
+    config.stream.evaluate_every = "lesson"
+    return config
