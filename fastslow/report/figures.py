@@ -56,7 +56,7 @@ _PRINT: Any = {
     "ytick.labelsize": 7,
     "legend.fontsize": 7.5,
     "lines.linewidth": 1.3,
-    "lines.markersize": 3.8,
+    "lines.markersize": 4.8,
     "axes.linewidth": 0.6,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -13,7 +14,9 @@ from fastslow.report import figures, looks, overview, panels, runs, table, wordi
 from fastslow.report.comparison import comparing, groups, measures, points, series, tables
 
 _MAX_WRITTEN_CELLS = 42  # of one heat map, at print size
+_TITLE = 28  # characters of a line above one of three panels
 _SCALES = (0.25, 0.5, 0.75, 1.0)  # where a score axis may end
+_KEY, _CHARACTER, _LEGEND_ROW = 0.55, 0.062, 0.16  # inches that a legend's entries take
 _SINGLE_RUN = 0.3  # opacity of a run behind its mean
 
 
@@ -68,7 +71,8 @@ def accuracy_matrices(comparison: comparing.Comparison) -> figures.Picture | Non
         image = panels.heat(panel, scores, columns, [figures.short(row) for row in rows])
         if scores.size <= _MAX_WRITTEN_CELLS:
             panels.write_cells(panel, scores, 7)
-        panel.set_title(f"{method.label} ({_runs(method)})", loc="left")
+        title = textwrap.wrap(f"{method.label} ({_runs(method)})", _TITLE)
+        panel.set_title("\n".join(title), loc="left")
     drawn.supxlabel("Task evaluated", fontsize=8)
     drawn.supylabel("Lessons taught: last task", fontsize=8)
     if image is not None:
@@ -153,11 +157,11 @@ def _line(
     values: np.ndarray,
 ) -> None:
     """Draw the mean of values (runs, places) with its band."""
-    if not values.size:
-        return
-    look = looks.assign(m.label for m in comparison.methods)[method.label]
     drawn = series.band(comparison, places, values)
     known = ~np.isnan(drawn.mean)
+    if not known.any():
+        return
+    look = looks.assign(m.label for m in comparison.methods)[method.label]
     panel.plot(drawn.places[known], drawn.mean[known], **looks.line(look), clip_on=False, zorder=3)
     panel.fill_between(drawn.places, drawn.low, drawn.high, color=look.colour, alpha=0.16, lw=0)
 
@@ -172,16 +176,16 @@ def _trajectories(
     look = looks.assign(m.label for m in comparison.methods)[method.label]
     _, scores = series.align([series.mean_scores(run) for run in method.runs])
     _, drifts = series.align([series.drifts(run, *kind) for run in method.runs])
-    if not scores.size:
-        return
     known = ~np.isnan(scores) & ~np.isnan(drifts)
     scores, drifts = np.where(known, scores, np.nan), np.where(known, drifts, np.nan)
     if len(method.runs) > 1:
         panel.plot(drifts.T, scores.T, color=look.colour, lw=0.7, alpha=_SINGLE_RUN)
     up = series.band(comparison, drifts, scores)
     across = series.band(comparison, scores, drifts)
+    if not len(up.mean):
+        return
     panel.plot(across.mean, up.mean, **looks.line(look), zorder=3, clip_on=False)
-    if len(up.mean) and len(method.runs) > 1:
+    if len(method.runs) > 1:
         x, y = across.mean[-1], up.mean[-1]
         bars = (
             [[x - across.low[-1]], [across.high[-1] - x]],
@@ -270,10 +274,11 @@ def _legend(drawn: figure.Figure, comparison: comparing.Comparison) -> None:
         for m in comparison.methods
         if m.runs
     ]
-    room = drawn.get_figwidth() / 1.7
-    drawn.legend(
-        handles=handles, loc="outside upper center", ncols=max(1, int(room)), handlelength=3
-    )
+    longest = max((len(str(handle.get_label())) for handle in handles), default=1)
+    columns = max(1, int(drawn.get_figwidth() / (_KEY + _CHARACTER * longest)))
+    rows = math.ceil(len(handles) / columns)
+    drawn.set_figheight(drawn.get_figheight() + _LEGEND_ROW * (rows - 1))
+    drawn.legend(handles=handles, loc="outside upper center", ncols=columns, handlelength=3)
 
 
 def _runs(method: groups.Method) -> str:
