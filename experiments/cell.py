@@ -16,7 +16,7 @@ from fastslow import run_directory, session
 from fastslow.sweep import cells, process
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the cell.", required=True)
-_TRACKERS = flags.DEFINE_list("trackers", [], "Also report to these.")
+_TRACKERS = flags.DEFINE_list("trackers", [], "Report live to these too.")
 _LEASH = flags.DEFINE_boolean("leash", False, "End as soon as standard input closes.")
 
 
@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> None:
         process.die_with(sys.stdin.fileno())
     directory = pathlib.Path(_WORKDIR.value)
     try:
-        session.run(cells.read_settings(directory), directory, resume=True)
+        session.run(cells.read_settings(directory), directory, resume=True, track=_TRACKERS.value)
     except run_directory.InUseError as error:
         print(error, file=sys.stderr)
         raise SystemExit(process.IN_USE_STATUS) from error

@@ -14,7 +14,9 @@ from fastslow import export, registry, scheduler, streams
 from fastslow.fast import proposers
 from fastslow.learners import language
 from fastslow.lm import loading
+from fastslow.report import trackers
 from fastslow.slow import anchors, objectives
+from fastslow.sweep import launchers
 
 _SECTIONS: tuple[tuple[str, registry.Registry], ...] = (
     ("--model", loading.MODELS),
@@ -26,6 +28,8 @@ _SECTIONS: tuple[tuple[str, registry.Registry], ...] = (
     ("config.slow.anchors", anchors.ANCHORS),
     ("config.fast.proposers", proposers.PROPOSERS),
     ("export --what", export.FORMATS),
+    ("--trackers", trackers.TRACKERS),
+    ("sweep --launcher", launchers.LAUNCHERS),
 )
 
 

@@ -31,7 +31,7 @@ def main(argv: Sequence[str]) -> None:
     settings.reject_arguments(argv)
     run = run_flags.resolve()
     workdir = pathlib.Path(_WORKDIR.value or settings.default_workdir(run_flags.CONFIG, run))
-    session.run(run, workdir, resume=_RESUME.value)
+    session.run(run, workdir, resume=_RESUME.value, track=run_flags.TRACKERS.value)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,9 @@ _REFLECTION_API_BASE = flags.DEFINE_string(
 )
 flags.DEFINE_integer("seed", None, "Seed of every random choice but the task order.")
 flags.DEFINE_integer("order_seed", None, "Seed of the task order.")
+TRACKERS = flags.DEFINE_list(
+    "trackers", [], "Report live to these too: tensorboard, wandb (offline), mlflow (in files)."
+)
 
 
 def resolve(

@@ -26,6 +26,7 @@ from absl import flags
 
 from experiments import run_flags, settings
 from fastslow import config
+from fastslow.report import trackers
 from fastslow.sweep import cells, display, dry_run, grid, launchers, sweep
 
 flags.adopt_module_key_flags(run_flags)
@@ -50,12 +51,13 @@ def main(argv: Sequence[str]) -> None:
     """Plan the cells, then list or run them."""
     settings.reject_arguments(argv)
     planned = plan()
+    trackers.check(run_flags.TRACKERS.value)
     if _DRY_RUN.value:
         dry_run.print_plan(planned)
         return
     launcher = launchers.LAUNCHERS.build(
         _LAUNCHER.value,
-        command=(sys.executable, "-m", "experiments.cell", "--leash"),
+        command=cell_command(run_flags.TRACKERS.value),
         workers=_WORKERS.value,
         memory_per_cell=_MEMORY.value,
         ray_address=_RAY_ADDRESS.value,
@@ -68,6 +70,12 @@ def main(argv: Sequence[str]) -> None:
     display.print_table(final)
     if any(row.state == "failed" for row in final.values()):
         raise SystemExit(1)
+
+
+def cell_command(track: Sequence[str]) -> tuple[str, ...]:
+    """Return the command that runs a prepared cell, but for its directory."""
+    program = (sys.executable, "-m", "experiments.cell", "--leash")
+    return (*program, f"--trackers={','.join(track)}") if track else program
 
 
 def plan() -> list[cells.Cell]:

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import pathlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from fastslow import (
@@ -27,7 +27,7 @@ from fastslow.export import contracts as export_contracts
 from fastslow.fast import templates
 from fastslow.learners import language
 from fastslow.lm import loading, source
-from fastslow.report import progress, records, report, runs
+from fastslow.report import progress, records, report, runs, together, trackers
 from fastslow.streams import errors
 
 USER_ERRORS = (
@@ -45,14 +45,25 @@ USER_ERRORS = (
 )
 
 
-def run(settings: config.Run, directory: pathlib.Path, *, resume: bool) -> None:
-    """Carry out a run in `directory`; raises one of USER_ERRORS for what the user can mend."""
+def run(
+    settings: config.Run, directory: pathlib.Path, *, resume: bool, track: Sequence[str] = ()
+) -> None:
+    """Carry out a run in `directory`; raises one of USER_ERRORS for what the user can mend.
+
+    `track` names live trackers (fastslow.report.trackers) that are told about it as it goes.
+    """
+    encoded = config.to_json(settings)
     with run_directory.locked(directory):
-        run_directory.check(directory, {"config": config.to_json(settings)}, resume)
-        with progress.for_terminal() as watcher:
+        run_directory.check(directory, {"config": encoded}, resume)
+        names = () if run_directory.is_done(directory) else track
+        with (
+            progress.for_terminal() as shown,
+            trackers.opened(names, directory, encoded) as tracked,
+        ):
+            watcher = together.Together([shown, *tracked])
             experiment, _, identity = build(settings, watcher)
             run_directory.check(directory, identity, resume)
-            wanted = {"config": config.to_json(settings), **identity}
+            wanted = {"config": encoded, **identity}
             events = sum(1 for _ in experiment.stream.events())
             run_directory.write_config(directory, wanted, events)
             if not run_directory.is_done(directory):
@@ -115,8 +126,8 @@ def carry_out(
     """Run all remaining events and the quadrants, write the report, and mark the run done."""
     state = restore(experiment, directory)
     events = list(experiment.stream.events())
-    watcher.started(events, state.position)
     records.truncate_after(directory, state.position)
+    watcher.started(events, state.position)
     describe_tasks(experiment.stream, directory)
     state = loop.run(experiment, state, directory, watcher)
     started = time.monotonic()

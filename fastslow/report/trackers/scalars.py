@@ -1,0 +1,109 @@
+"""From what a run tells about itself to numbers on axes."""
+
+from __future__ import annotations
+
+import math
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+
+from fastslow import types
+from fastslow.report import progress, records
+from fastslow.report.trackers import contracts
+
+_AXES: Mapping[str, contracts.Axis] = {"slow": "slow_step", "fast": "fast_step"}
+
+
+class Scalars:
+    """Turn progress into numbers for a sink; implements `progress.Progress`.
+
+    The first exception of the sink is told to `warn`; after it the sink gets nothing more. Steps
+    are counted over the whole run, also a resumed one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        sink: contracts.Sink,
+        directory: pathlib.Path,
+        warn: Callable[[str], None],
+    ):
+        self._name, self._directory, self._warn = name, directory, warn
+        self._sink: contracts.Sink | None = sink
+        self._lesson = 0  # index of the current lesson's event
+        self._before = dict.fromkeys(_AXES, 0)  # steps of a channel before its current budget
+        self._done = dict.fromkeys(_AXES, 0)  # steps of that
+
+    def started(self, events: Sequence[types.Event], position: int) -> None:
+        """Count the steps of the lessons that are done."""
+        rows = records.read(self._directory) if position else []
+        lessons = [row for row in records.of_kind(rows, "lesson") if row["event"] < position]
+        if lessons:
+            self._before["slow"] = lessons[-1]["slow_steps"]
+            self._before["fast"] = sum(row["decision"]["fast_budget"] for row in lessons)
+
+    def lesson_started(self, lesson: types.Lesson, decision: types.Decision) -> None:
+        """Note where the lesson begins."""
+        self._lesson = lesson.index
+        budgets = {"fast": float(decision.fast_budget), "slow": float(decision.slow_steps)}
+        self._log("event", lesson.index, _under("budget", budgets))
+
+    def step(self, channel: str, done: int, total: int, facts: Mapping[str, float]) -> None:
+        """Log the facts of a step."""
+        if done <= self._done[channel]:  # a new budget has begun
+            self._before[channel] += self._done[channel]
+        self._done[channel] = done
+        self._log(_AXES[channel], self._before[channel] + done, _under(channel, facts))
+
+    def absorbed(self, result: types.Absorbed) -> None:
+        """Log rewards and cost of a channel that did something."""
+        if result.outcome == "skipped":
+            return
+        cost = {name: float(value) for name, value in result.cost._asdict().items() if value}
+        rewards = {"reward_before": result.reward_before, "reward_after": result.reward_after}
+        self._log("event", self._lesson, _under(f"{result.channel}_lesson", {**rewards, **cost}))
+
+    def evaluation_started(self, point: types.EvaluationPoint) -> None:
+        """Log nothing: the result follows."""
+
+    def evaluated(
+        self, point: types.EvaluationPoint, scores: Mapping[str, float], drift: progress.Drift
+    ) -> None:
+        """Log scores, and both directions of drift in nats per token."""
+        drifts = {
+            f"{task}/{condition}/{direction}": value
+            for task, conditions in drift.items()
+            for condition, found in conditions.items()
+            for direction, value in found._asdict().items()
+        }
+        values = {**_under("score", scores), **_under("drift", drifts)}
+        self._log("event", point.index, values)
+
+    def close(self, finished: bool) -> None:
+        """Close the sink, if it has not failed."""
+        if self._sink is not None:
+            sink, self._sink = self._sink, None
+            self._guarded(lambda: sink.close(finished))
+
+    def _log(self, axis: contracts.Axis, step: int, values: Mapping[str, float]) -> None:
+        sink = self._sink
+        finite = {name: float(value) for name, value in values.items() if _is_finite(value)}
+        if sink is not None and finite:
+            self._guarded(lambda: sink.log(axis, step, finite))
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception as error:  # whatever it is, it is not worth a run
+            self._sink = None
+            self._warn(
+                f"warning: tracker {self._name!r} failed and is off from now on: "
+                f"{type(error).__name__}: {error}"
+            )
+
+
+def _under(section: str, values: Mapping[str, float]) -> dict[str, float]:
+    return {f"{section}/{name}": value for name, value in values.items()}
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
