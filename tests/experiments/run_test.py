@@ -57,7 +57,10 @@ def test_both_channels_and_all_metrics_are_in_the_records(whole):
     directory, _ = whole
     rows = records.read(directory)
     kinds = [row["kind"] for row in rows]
-    assert kinds == ["evaluation", "lesson", "evaluation", "lesson", "evaluation", "quadrants"]
+    events = ["evaluation", "lesson", "evaluation", "lesson", "evaluation"]
+    assert kinds == ["tasks", *events, "quadrants"]
+    assert rows[0]["tasks"]["food"]["constant"]["answer"] in ("Yes", "No")
+    assert 0.5 <= rows[0]["tasks"]["food"]["constant"]["score"] <= 1
     for lesson in records.of_kind(rows, "lesson"):
         fast, slow = lesson["absorbed"]
         assert fast["cost"]["metric_calls"] > 0

@@ -24,13 +24,25 @@ def test_the_task_lines_hold_the_figures_of_the_matrix(rows):
     tomi, sarcasm, event = lines
     assert tomi[:5] == ("tomi", 3, 0.0, 0.58, 0.58)
     assert math.isnan(tomi.forgetting)  # taught last: nothing came after it
+    assert tomi.constant == 0.08
     assert sarcasm == (
-        "sarcasm", 2, 0.02, 0.78, 0.75, pytest.approx(0.03)
+        "sarcasm", 2, 0.02, 0.78, 0.75, pytest.approx(0.03), 0.52
     )  # fmt: skip
-    assert event == (synthetic.TASKS[2], 1, 0.11, 0.70, 0.64, pytest.approx(0.06))
+    assert event[:6] == (synthetic.TASKS[2], 1, 0.11, 0.70, 0.64, pytest.approx(0.06))
+    assert math.isnan(event.constant)
     mean = overview.average(lines)
-    assert mean == ("average", 6, *map(pytest.approx, (0.13 / 3, 2.06 / 3, 1.97 / 3, 0.045)))
+    figures = (0.13 / 3, 2.06 / 3, 1.97 / 3, 0.045, 0.3)
+    assert mean == ("average", 6, *map(pytest.approx, figures))
     assert mean.final == pytest.approx(matrices.average_accuracy(matrix))
+
+
+def test_kinds_and_constant_answers_are_those_recorded(rows):
+    assert overview.kinds(rows) == dict(zip(synthetic.TASKS, synthetic.KINDS, strict=True))
+    assert overview.constants(rows)["sarcasm"] == 0.52
+    older = [row for row in rows if row["kind"] != "tasks"]  # of a run before they were recorded
+    assert overview.kinds(older) == overview.constants(older) == {}
+    matrix, _ = overview.accuracy(older)
+    assert all(math.isnan(line.constant) for line in overview.task_lines(matrix, older))
 
 
 def test_without_an_evaluation_the_reason_is_given():

@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Iterator
 
 from fastslow import files, learner, types
-from fastslow.evaluation import evaluator
+from fastslow.evaluation import constant, evaluator
 from fastslow.fast import prompt as prompts
 from fastslow.report import predictions, records
 
@@ -33,6 +33,8 @@ OUTCOMES = (  # (fast, slow) of every lesson
     (("failed", "ConnectionError: reflection <model> unreachable"), ("skipped", "no slow budget")),
     (("changed", "best of 6 proposals gained 0.02"), ("rejected", "step 3: loss is not finite")),
 )
+KINDS = ("skill", "convention", "skill")
+CONSTANTS = (0.08, 0.52, NAN)  # scores of the best constant answers
 CONFIG = {
     "schema": 1,
     "config": {
@@ -52,8 +54,11 @@ CONFIG = {
 
 
 def write(directory: pathlib.Path, events: int = 13, done: bool = True) -> pathlib.Path:
-    """Write the first `events` of the 13 events; `done` adds quadrants and DONE."""
+    """Write the tasks and the first `events` of the 13 events; `done` adds quadrants and DONE."""
     files.write_json_atomic(directory / "config.json", CONFIG)
+    constants = {t: constant.Constant("0", s) for t, s in zip(TASKS, CONSTANTS, strict=True)}
+    kinds = dict(zip(TASKS, KINDS, strict=True))
+    records.append(directory, records.tasks_row(kinds, constants), seconds=0.0)
     for index in range(events):
         if index % 2:
             records.append(directory, _lesson(index), seconds=40.0 + index)

@@ -29,9 +29,9 @@ def _on_terminal(shown: table.Table, width: int = 120) -> str:
 def test_results_hold_every_task_and_the_averages_of_the_metrics(rows, matrix):
     shown = table.results(matrix, rows)
     assert shown.rows == (
-        ("tomi", "3", "0.000", "0.580", "0.580", "–"),
-        ("sarcasm", "2", "0.020", "0.780", "0.750", "+0.030"),
-        (synthetic.TASKS[2], "1", "0.110", "0.700", "0.640", "+0.060"),
+        ("tomi", "3", "0.000", "0.580", "0.580", "–", "0.080"),
+        ("sarcasm", "2", "0.020", "0.780", "0.750", "+0.030", "0.520"),
+        (synthetic.TASKS[2], "1", "0.110", "0.700", "0.640", "+0.060", "–"),
     )
     values = summary.summarise(matrix)
     assert shown.footer[0] == "average"
@@ -39,7 +39,20 @@ def test_results_hold_every_task_and_the_averages_of_the_metrics(rows, matrix):
         f"{values['learning_accuracy']:.3f}",
         f"{values['average_accuracy']:.3f}",
         f"{values['forgetting']:+.3f}",
+        "0.300",
     )
+
+
+def test_tasks_of_a_kind_are_averaged_where_kinds_are_known(rows, matrix):
+    assert table.kinds(matrix, rows).rows == (
+        ("skill", "4", "0.055", "0.640", "0.610", "+0.060", "0.080"),
+        ("convention", "2", "0.020", "0.780", "0.750", "+0.030", "0.520"),
+    )
+    older = [row for row in rows if row["kind"] != "tasks"]
+    assert table.kinds(matrix, older).rows == ()
+    titles = [shown.title for shown in table.summary(older)]
+    assert "Scores by task" in titles
+    assert "Scores by kind of task" not in titles
 
 
 def test_the_metrics_are_those_of_the_matrix_with_their_sign(matrix):
