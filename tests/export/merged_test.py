@@ -136,6 +136,14 @@ def test_model_without_a_template_stays_flat(out):
     assert json.loads((out / "generation_config.json").read_text())["eos_token_id"] == [2]
 
 
+def test_end_that_only_the_template_names_stops_other_libraries_too(out):
+    model = with_chat(samples.load("qwen3"), stop_tokens=(0,), eos="")
+    base.base(samples.learned(model), out, "float32")
+    (end,) = model.chat.tokenizer.encode("<|im_end|>").ids
+    for name in ("config.json", "generation_config.json"):
+        assert json.loads((out / name).read_text())["eos_token_id"] == [0, end]
+
+
 def test_text_that_starts_with_a_token_says_so_to_both_libraries(out):
     model = with_chat(samples.load("llama3"), template="", adds_bos=True)
     base.base(samples.learned(model), out, "float32")
