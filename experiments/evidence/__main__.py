@@ -1,0 +1,96 @@
+"""Run what a claim is judged on, judge it, and keep the result.
+
+  python -m experiments.evidence --claim=fewer_steps
+  ... --claim=all --seeds=0:5 --full --workers=4
+
+Finished runs are not run again, unfinished ones are resumed; claims share their runs. Without
+--full, everything is sized for two CPU cores. Writes experiments/evidence/results/.
+"""
+
+from __future__ import annotations
+
+import datetime
+import pathlib
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from absl import app, flags
+
+from experiments import settings
+from experiments.evidence import claims, grids, results
+from fastslow import registry, run_directory, types
+
+_CLAIMS = flags.DEFINE_list(
+    "claim", None, f"Names of claims, or 'all': {', '.join(claims.CLAIMS)}.", required=True
+)
+_SEEDS = flags.DEFINE_string("seeds", "0:3", "Seeds of the runs, as in a sweep's grid.")
+_FULL = flags.DEFINE_boolean("full", False, "Full size: for accelerators, or days.")
+_OUT = flags.DEFINE_string("out", "runs/evidence", "Directory of the runs.")
+_RESULTS = flags.DEFINE_string("results", str(results.ROOT), "Where the results are kept.")
+_WORKERS = flags.DEFINE_integer("workers", 1, "Runs at a time.")
+_DRY_RUN = flags.DEFINE_boolean("dry_run", False, "Only list the runs, their state and the time.")
+_JUDGE_ONLY = flags.DEFINE_boolean("judge_only", False, "Judge the kept results; run nothing.")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run, judge and print."""
+    settings.reject_arguments(argv)
+    names = list(claims.CLAIMS) if _CLAIMS.value == ["all"] else _CLAIMS.value
+    for name in names:
+        if name not in claims.CLAIMS:
+            raise registry.unknown("claim", name, claims.CLAIMS)
+    root = pathlib.Path(_RESULTS.value)
+    needed = dict.fromkeys(grid for name in names for grid in claims.CLAIMS[name].grids)
+    if not _JUDGE_ONLY.value:
+        for grid in needed:
+            sweep(grid, root)
+    if _DRY_RUN.value:
+        return
+    for name in names:
+        conclude(name, root)
+    print(results.table(root))
+
+
+def sweep(grid: str, root: pathlib.Path) -> None:
+    """Run what is missing of a grid and keep what is finished, also if some run fails."""
+    command = sweep_command(grid)
+    print("+", shlex.join(command), flush=True)
+    ended = subprocess.run([sys.executable, *command[1:]], check=False)
+    if _DRY_RUN.value:
+        return
+    for of_method in results.find([grid], pathlib.Path(_OUT.value)).values():
+        for run in of_method.values():
+            results.keep(run, grid, root)
+    if ended.returncode:
+        raise app.UsageError(f"runs of {grid} failed, see above; the same command goes on")
+
+
+def sweep_command(grid: str) -> list[str]:
+    """Return the command that runs a grid."""
+    made = grids.GRIDS[grid].flags(_SEEDS.value, full=_FULL.value)
+    out = pathlib.Path(_OUT.value) / grid
+    command = ["python", "-m", "experiments.sweep", *made]
+    command += [f"--out={out}", f"--workers={_WORKERS.value}"]
+    return [*command, "--dry_run"] if _DRY_RUN.value else command
+
+
+def conclude(name: str, root: pathlib.Path) -> None:
+    """Judge a claim on the kept runs and write the result."""
+    found = results.find(claims.CLAIMS[name].grids, root)
+    try:
+        judged = results.judge(name, found)
+    except KeyError as missing:
+        raise app.UsageError(f"claim {name}: no finished run of {missing}") from missing
+    made: dict[str, types.Json] = {
+        "command": f"python -m experiments.evidence --claim={name} --seeds={_SEEDS.value}"
+        + (" --full" if _FULL.value else ""),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "versions": run_directory.versions(),
+    }
+    results.write(name, judged, made, root)
+
+
+if __name__ == "__main__":
+    settings.run_main(main, "the same command again goes on")

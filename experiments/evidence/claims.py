@@ -1,0 +1,142 @@
+"""What is claimed, and what would show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from experiments.evidence import effects, judging
+
+
+class Claim(NamedTuple):
+    """A statement, the grids whose runs it is judged on, and its measurable parts."""
+
+    statement: str
+    grids: tuple[str, ...]
+    parts: tuple[judging.Part, ...]
+
+
+_FST, _SLOW = "two_tasks/interleave", "two_tasks/slow_only"
+_INTERLEAVED = "interleave at half the budgets"
+
+
+def _adaptive(stream: str) -> tuple[judging.Part, ...]:
+    """Return the parts of "an adaptive policy beats interleave at equal cost" on one stream."""
+    ours, halved = f"{stream}/gain_cost", f"{stream}_halved/interleave"
+    lot, bound = f"{stream}/random", f"{stream}/oracle"
+    accuracy = effects.change(effects.average_accuracy)
+    forgetting = effects.change(effects.forgetting)
+    part, between = judging.Part, effects.between
+    return (
+        part(
+            f"{stream}: compute (FLOP) over that of {_INTERLEAVED}",
+            between(ours, halved, effects.relative_cost("flops")),
+            "at most",
+            1.1,
+        ),
+        part(
+            f"{stream}: final average accuracy minus that of {_INTERLEAVED}",
+            between(ours, halved, accuracy),
+            "at least",
+            0.0,
+        ),
+        part(
+            f"{stream}: forgetting minus that of {_INTERLEAVED}",
+            between(ours, halved, forgetting),
+            "at most",
+            0.0,
+        ),
+        part(
+            f"{stream}: final average accuracy minus that of a channel drawn by lot",
+            between(ours, lot, accuracy),
+            "at least",
+            0.0,
+        ),
+        part(
+            f"{stream}: final average accuracy minus that of the oracle",
+            between(ours, bound, accuracy),
+            "at least",
+            -0.1,
+        ),
+    )
+
+
+CLAIMS: Mapping[str, Claim] = {
+    "fewer_steps": Claim(
+        "Fast-Slow Training reaches slow-only's best score in at most 1/1.4 of its slow steps.",
+        ("two_tasks",),
+        (
+            judging.Part(
+                "slow steps to slow-only's best, over slow-only's own",
+                effects.between(_FST, _SLOW, effects.relative_steps),
+                "at most",
+                1 / 1.4,
+            ),
+        ),
+    ),
+    "less_drift": Claim(
+        "At matched score, Fast-Slow Training drifts at most half as far from the base model.",
+        ("two_tasks",),
+        (
+            judging.Part(
+                "drift at matched score, over slow-only's",
+                effects.between(_FST, _SLOW, effects.relative_drift),
+                "at most",
+                0.5,
+            ),
+        ),
+    ),
+    "less_forgetting": Claim(
+        "Fast-Slow Training forgets less than slow-only training.",
+        ("two_tasks",),
+        (
+            judging.Part(
+                "forgetting minus slow-only's",
+                effects.between(_FST, _SLOW, effects.change(effects.forgetting)),
+                "at most",
+                0.0,
+            ),
+        ),
+    ),
+    "zero_start": Claim(
+        "From seed prompts without reward, slow-only stays near zero while Fast-Slow leaves it.",
+        ("two_tasks",),
+        (
+            judging.Part(
+                "learning accuracy of slow-only",
+                effects.of(_SLOW, effects.learning_accuracy),
+                "at most",
+                0.1,
+            ),
+            judging.Part(
+                "learning accuracy of Fast-Slow Training",
+                effects.of(_FST, effects.learning_accuracy),
+                "at least",
+                0.3,
+            ),
+        ),
+    ),
+    "adaptive": Claim(
+        "The adaptive policy beats interleaving at equal cost, and a channel drawn by lot.",
+        ("mixed", "mixed_halved", "recurring", "recurring_halved"),
+        (*_adaptive("mixed"), *_adaptive("recurring")),
+    ),
+    "allocation": Claim(
+        "The adaptive policy gives conventions to the prompts and skills to the weights.",
+        ("conventions", "skills"),
+        (
+            judging.Part(
+                "share of convention lessons given to the prompts alone",
+                effects.of("conventions/gain_cost", effects.share_fast()),
+                "at least",
+                0.8,
+            ),
+            judging.Part(
+                "share of skill lessons given to the weights alone",
+                effects.of("skills/gain_cost", effects.share_slow()),
+                "at least",
+                0.8,
+            ),
+        ),
+    ),
+}

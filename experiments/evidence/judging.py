@@ -1,0 +1,70 @@
+"""From numbers per pair of seeds to a verdict, by the 95% interval of their mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from experiments.evidence import effects
+from fastslow.metrics import statistics
+
+Verdict: TypeAlias = Literal["holds", "fails", "open"]
+
+
+class Part(NamedTuple):
+    """One measurable part of a claim: `effect` is at least, or at most, `bound`."""
+
+    what: str
+    effect: effects.Effect
+    relation: Literal["at least", "at most"]
+    bound: float
+
+
+class Judged(NamedTuple):
+    """What came of a part."""
+
+    what: str
+    relation: str
+    bound: float
+    values: Mapping[effects.Seeds, float]
+    estimate: statistics.Estimate
+    verdict: Verdict
+
+
+def judge(part: Part, found: effects.Found) -> Judged:
+    """Estimate the effect and compare its interval with the bound."""
+    values = part.effect(found)
+    known = np.array([v for v in values.values() if not math.isnan(v)])
+    if np.isfinite(known).all():
+        estimate = statistics.estimate(known, statistics.t_interval)
+    else:  # some pair never got there: no mean, and no interval
+        nan = float("nan")
+        estimate = statistics.Estimate(len(known), float(known.sum()), nan, nan, nan)
+    verdict = verdict_of(estimate, part.relation, part.bound)
+    return Judged(part.what, part.relation, part.bound, values, estimate, verdict)
+
+
+def verdict_of(estimate: statistics.Estimate, relation: str, bound: float) -> Verdict:
+    """Return "holds" or "fails" if the whole interval is on that side of the bound, else "open".
+
+    An infinite mean fails where the claim is "at most"; one seed decides nothing.
+    """
+    sign = 1 if relation == "at least" else -1
+    if math.isinf(estimate.mean):
+        return "holds" if sign * estimate.mean > 0 else "fails"
+    if sign * (estimate.low if sign > 0 else estimate.high) >= sign * bound:
+        return "holds"
+    if sign * (estimate.high if sign > 0 else estimate.low) < sign * bound:
+        return "fails"
+    return "open"
+
+
+def together(parts: list[Judged]) -> Verdict:
+    """Return the verdict on a claim: it holds if every part does, and fails if any part does."""
+    verdicts = {part.verdict for part in parts}
+    if "fails" in verdicts:
+        return "fails"
+    return "holds" if verdicts == {"holds"} else "open"

@@ -1,0 +1,128 @@
+"""The results that are kept: runs without their bulk, and the table of every claim.
+
+`results/GRID/CELL/` is a run directory with config.json, records.jsonl (without proposals and other
+details of the channels) and DONE; `results/CLAIM.json` is what was judged on them, `README.md` the
+table of all. `experiments.compare --runs='experiments/evidence/results/GRID/*'` reads them too.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import pathlib
+import shutil
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from experiments.evidence import claims, effects, judging
+from fastslow import files, run_directory, types
+from fastslow.report import records, runs
+
+ROOT = pathlib.Path(__file__).parent / "results"
+_KEPT_OF_STEPS = ("reward", "silent_groups", "groups")
+
+
+def keep(run: runs.Run, grid: str, root: pathlib.Path) -> None:
+    """Copy a finished run without its bulk."""
+    target = root / grid / run.directory.name
+    shutil.rmtree(target, ignore_errors=True)
+    files.write_json_atomic(target / "config.json", dict(run.about))
+    lines = b"".join(files.encode_json(slim(row)) + b"\n" for row in run.rows)
+    files.write_bytes_atomic(records.path_of(target), lines)
+    run_directory.mark_done(target)
+
+
+def slim(row: records.Row) -> records.Row:
+    """Return the row with the rewards of slow steps as the only details of its channels."""
+    if row["kind"] != "lesson":
+        return row
+    return {**row, "absorbed": [_slim_part(part) for part in row["absorbed"]]}
+
+
+def _slim_part(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    steps = part["details"].get("steps")
+    kept: types.Json = {}
+    if steps is not None:
+        kept = {"steps": [{k: step.get(k) for k in _KEPT_OF_STEPS} for step in steps]}
+    return {**part, "details": kept}
+
+
+def find(grids: Iterable[str], root: pathlib.Path) -> effects.Found:
+    """Return the finished runs below root/GRID, by "grid/scheduler" and seeds."""
+    found: dict[str, dict[effects.Seeds, runs.Run]] = {}
+    for grid in grids:
+        for directory in sorted((root / grid).glob("*/")):
+            if run_directory.is_done(directory):
+                run = runs.read(directory)
+                method = f"{grid}/{runs.value_of(run.config, 'scheduler')}"
+                found.setdefault(method, {})[run.seeds] = run
+    return found
+
+
+def judge(name: str, found: effects.Found) -> types.Json:
+    """Return what CLAIM.json holds; KeyError, naming it, for a method without any run."""
+    claim = claims.CLAIMS[name]
+    judged = [judging.judge(part, found) for part in claim.parts]
+    return {
+        "claim": claim.statement,
+        "verdict": judging.together(judged),
+        "parts": [_part(part) for part in judged],
+    }
+
+
+def _part(judged: judging.Judged) -> types.Json:
+    numbers = judged.estimate._asdict()
+    values = {f"seed {s}, order {o}": _number(v) for (s, o), v in judged.values.items()}
+    return {
+        "what": judged.what,
+        "relation": judged.relation,
+        "bound": round(judged.bound, 6),
+        **{key: _number(value) for key, value in numbers.items()},
+        "values": values,
+        "verdict": judged.verdict,
+    }
+
+
+def _number(value: float) -> types.Json:
+    """Return a rounded number; what is not finite as text, as JSON has no such numbers."""
+    if isinstance(value, int):
+        return value
+    return round(value, 6) if math.isfinite(value) else str(value)
+
+
+def write(
+    name: str, judged: types.Json, made: Mapping[str, types.Json], root: pathlib.Path
+) -> None:
+    """Write CLAIM.json, and the table of all claims again."""
+    files.write_json_atomic(root / f"{name}.json", {**judged, **made})
+    files.write_text_atomic(root / "README.md", table(root))
+
+
+def table(root: pathlib.Path) -> str:
+    """Return the Markdown table of every claim that was judged, failures first."""
+    kept = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(root.glob("*.json"))}
+    order = {"fails": 0, "open": 1, "holds": 2}
+    lines = [
+        "# What came out",
+        "",
+        "Written by `python -m experiments.evidence`. A part holds, or fails, when the whole 95%",
+        "interval (Student's t over seeds) is on that side of the bound, and is open otherwise.",
+        "",
+        "| Claim | Verdict | Measured | Mean [95% interval] | Bound | Runs |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, judged in sorted(kept.items(), key=lambda item: order[item[1]["verdict"]]):
+        for number, part in enumerate(judged["parts"]):
+            head = (
+                f"{judged['claim']} (`{name}`) | **{judged['verdict']}**" if not number else " | "
+            )
+            lines.append(f"| {head} | {part['what']}: {part['verdict']} | {_interval(part)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _interval(part: Mapping[str, Any]) -> str:
+    def text(value: Any) -> str:
+        return f"{value:.3g}" if isinstance(value, int | float) else str(value)
+
+    measured = f"{text(part['mean'])} [{text(part['low'])}, {text(part['high'])}]"
+    return f"{measured} | {part['relation']} {part['bound']:.3g} | {part['size']}"
