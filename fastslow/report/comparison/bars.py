@@ -21,6 +21,7 @@ _PARTS = {
     "fast": (figures.SKY, ""),
     "slow": (figures.ORANGE, "//////"),
     "evaluation": ("#BBBBBB", ""),
+    "deciding": (figures.PURPLE, "xxxxxx"),
 }
 _MAX_NAMED_LESSONS = 16
 _MAX_TASKS = 5
@@ -97,7 +98,7 @@ def costs(comparison: comparing.Comparison) -> figures.Picture | None:
     for panel in grid[1:]:
         panel.set_yticklabels([])
     handles, labels = grid[0].get_legend_handles_labels()
-    drawn.legend(handles, labels, loc="outside upper center", ncols=3)
+    drawn.legend(handles, labels, loc="outside upper center", ncols=4)
     caption = "What channels and evaluations used: mean, and 95% interval of the total, over runs."
     return figures.Picture("costs", "Cost by channel", caption, drawn)
 
@@ -184,9 +185,13 @@ def _cost_bars(
     panel: axes.Axes, comparison: comparing.Comparison, shown: Sequence[groups.Method], kind: str
 ) -> None:
     used = [[_spent(run, kind) for run in method.runs] for method in shown]
+    everyone = [one for of_method in used for one in of_method]
     parts = {
-        part: np.array([np.mean([one[part] for one in of_run]) for of_run in used], np.float64)
+        part: np.array(
+            [np.mean([one.get(part, 0) for one in of_method]) for of_method in used], np.float64
+        )
         for part in _PARTS
+        if any(part in one for one in everyone)
     }
     names = [method.label for method in shown]
     total = panels.stack(panel, names, parts, _PARTS)

@@ -33,7 +33,7 @@ def forgetting(comparison: comparing.Comparison) -> figures.Picture:
             shifted = [_since_first(run, name, plan is not None) for run in method.runs]
             places, values = series.align(shifted)
             _line(panel, comparison, method, places, values)
-        if name in constant:
+        if name in constant and not math.isnan(constant[name]):
             panel.axhline(constant[name], color=figures.GREY, lw=0.8, zorder=1)
         panel.set_title(figures.short(name), loc="left")
         panel.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))

@@ -4,7 +4,6 @@ Three tasks of two lessons, evaluated before the first lesson and after every ta
 does to the scores is simple enough to work out by hand, see `Habits`.
 """
 
-import inspect
 import pathlib
 from typing import NamedTuple
 
@@ -20,14 +19,6 @@ LESSONS = 2  # per task
 ITEMS = 96
 
 
-# TEMPORARY until lesson_row takes it everywhere
-_NEWER = (
-    {"deciding": types.Cost()}
-    if "deciding" in inspect.signature(records.lesson_row).parameters
-    else {}
-)
-
-
 class Habits(NamedTuple):
     """What a method does in each lesson."""
 
@@ -36,6 +27,7 @@ class Habits(NamedTuple):
     forget: float  # share of the score above the start that other tasks lose, by slow lessons
     steps: int
     calls: int
+    deciding: types.Cost = types.Cost()  # of every lesson
 
 
 METHODS = {
@@ -200,7 +192,8 @@ def _lesson(event, task, habits, steps, repeat, rng):
     decision = types.Decision(habits.calls, habits.steps, "every lesson")
     probe = types.Probe(repeat, 0, 0)
     lesson = types.Lesson(event, task, ())
-    row = records.lesson_row(lesson, probe, decision, (fast, slow), steps + habits.steps, **_NEWER)
+    absorbed, steps = (fast, slow), steps + habits.steps
+    row = records.lesson_row(lesson, probe, decision, absorbed, steps, habits.deciding)
     return row, moved
 
 

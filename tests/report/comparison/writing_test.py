@@ -10,8 +10,9 @@ import pytest
 import rich.console
 from matplotlib import text
 
-from fastslow import learner
-from fastslow.report import figures, looks, runs
+from fastslow import learner, types
+from fastslow.evaluation import constant
+from fastslow.report import figures, looks, records, runs
 from fastslow.report.comparison import bars, comparing, curves, measures, series, tables, writing
 from tests.report.comparison import synthetic
 
@@ -219,6 +220,26 @@ def test_quadrants_and_costs_are_as_long_as_the_means(comparison):
     assert evaluations[place].get_width() == pytest.approx(4 * 10_000 + 9_700)
 
 
+def test_what_deciding_and_constant_answers_come_to_is_drawn_too(tmp_path):
+    habits = synthetic.METHODS["interleave"]._replace(deciding=types.Cost(500, 100))
+    synthetic.write(tmp_path / "a", habits=habits)
+    synthetic.write(tmp_path / "b", "slow_only")
+    told = {"sentiment": constant.Constant("positive", 0.51), "food": constant.Constant("", np.nan)}
+    records.append(tmp_path / "b", records.tasks_row(dict.fromkeys(told, ""), told), 0.0)
+    comparison = _compare(tmp_path)
+    with figures.print_style():
+        tokens = bars.costs(comparison).figure.axes[0]
+        panels = curves.forgetting(comparison).figure.axes
+    bar = next(c for c in tokens.containers if c.get_label() == "deciding")
+    assert [one.get_width() for one in bar] == [6 * 600, 0]
+    level = [
+        [line.get_ydata()[0] for line in panel.lines if line.get_color() == figures.GREY]
+        for panel in panels
+    ]
+    assert level == [[0.51], [], []]
+    assert tables.by_task(comparison).footer == ("best constant answer", "0.510", "–", "–")
+
+
 def test_prompt_growth_starts_with_the_seed_prompt(comparison, directory):
     with figures.print_style():
         (panel,) = curves.prompts(comparison).figure.axes
@@ -320,7 +341,7 @@ def _holes(folder, _):
 
 
 def _many(folder, _):
-    for number in range(10):
+    for number in range(9):
         habits = synthetic.METHODS["interleave"]
         synthetic.write(
             folder / f"m{number}", f"a method with a long name, {number}", habits=habits
