@@ -98,8 +98,12 @@ def position(directory: pathlib.Path) -> Position:
     except run_directory.RunDirectoryError:
         return Position(0, None)
     path = records.path_of(directory)
-    done = path.read_bytes().count(b"\n") if path.exists() else 0
-    return Position(done if total is None else min(done, total), total)  # the last row is no event
+    whole_lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    for line in reversed(whole_lines):
+        event = json.loads(line)["event"]
+        if event is not None:  # rows about the run as a whole have none
+            return Position(event + 1, total)
+    return Position(0, total)
 
 
 def prepare(cell: Cell) -> None:

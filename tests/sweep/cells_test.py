@@ -1,5 +1,6 @@
 """Names, states and files of cells."""
 
+import dataclasses
 import json
 
 import pytest
@@ -31,9 +32,14 @@ def test_directories_end_in_the_hash_of_the_configuration(tmp_path):
     assert first.name[-8:] != second.name[-8:]
 
 
-def test_the_hash_is_stable():
-    """A changed hash would make every existing sweep start again."""
-    assert config.fingerprint(toy_sweep.settings({})) == "6e042431"
+def test_the_hash_is_that_of_the_content():
+    one = toy_sweep.settings({})
+    assert config.fingerprint(dataclasses.replace(one)) == config.fingerprint(one)
+    reordered = dict(reversed(one.scheduler.options.items()))
+    same = dataclasses.replace(one, scheduler=config.Plugin("interleave", reordered))
+    assert config.fingerprint(same) == config.fingerprint(one)  # and of no process, by no hash()
+    other = dataclasses.replace(one, slow=config.Plugin("toy", {"learning_rate": 1.1e-4}))
+    assert config.fingerprint(other) != config.fingerprint(one)
 
 
 def test_points_of_one_configuration_are_one_cell(tmp_path):
@@ -84,13 +90,16 @@ def test_a_directory_that_is_no_cell_is_named(tmp_path, text):
         cells.read_settings(tmp_path)
 
 
-def test_position_counts_events_and_not_the_row_after_them(tmp_path):
+def test_position_counts_events_and_no_other_rows(tmp_path):
     assert cells.position(tmp_path) == (0, None)
     run_directory.write_config(tmp_path, {"config": {}}, events=3)
     assert cells.position(tmp_path) == (0, 3)
-    (tmp_path / "records.jsonl").write_text("{}\n{}\n")
+    rows = tmp_path / "records.jsonl"
+    rows.write_text('{"event": null}\n')
+    assert cells.position(tmp_path) == (0, 3)
+    rows.write_text('{"event": null}\n{"event": 0}\n{"event": 1}\n{"event": 2')  # torn
     assert cells.position(tmp_path) == (2, 3)
-    (tmp_path / "records.jsonl").write_text("{}\n" * 4)
+    rows.write_text('{"event": 2}\n{"event": null}\n')
     assert cells.position(tmp_path) == (3, 3)
 
 

@@ -26,6 +26,7 @@ class WeightsBiases:
 
     def __init__(self, directory: pathlib.Path, settings: Mapping[str, types.Json]):
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # it would report over the network
+        os.environ.setdefault("WANDB_DISABLE_WEAVE", "true")  # it advertises this
         import wandb
 
         self._run = wandb.init(

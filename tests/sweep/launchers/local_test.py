@@ -59,7 +59,7 @@ def start(launcher, out, seed):
 def show_event(cell):
     """Do as if the cell had come through an event."""
     (cell.directory / "config.json").write_text('{"config": {}, "events": 3}')
-    (cell.directory / "records.jsonl").write_text("{}\n")
+    (cell.directory / "records.jsonl").write_text('{"event": 0}\n')
 
 
 @pytest.fixture
