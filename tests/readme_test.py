@@ -38,6 +38,8 @@ def test_programs_run_as_written(command, tmp_path):
     arguments = shlex.split(command)[1:]
     if arguments[1] == "experiments.run":
         arguments.append("--test_config")
+    if arguments[1] == "experiments.sweep":
+        arguments.append("--dry_run")
     if arguments[1].startswith("benchmarks."):
         arguments.append("--help")
     if arguments[1] in ("experiments.report", "experiments.export", "experiments.compare"):
