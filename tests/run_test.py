@@ -7,13 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from fastslow import checkpoint, config, run, run_state, scheduler, types
+from fastslow import checkpoint, config, learner, run, run_state, scheduler, types
 from fastslow.report import predictions, progress, records
 from tests import toy
 
 
 def experiment(policy="interleave", seed=0, **options):
-    options = {"fast_budget": 2, "slow_steps": 2, **options} if policy == "interleave" else options
+    if policy == "interleave":
+        options = {"fast_budget": 2, "slow_steps": 2, **options}
     return run.Experiment(
         toy.Stream(),
         toy.LEARNER,
@@ -83,18 +84,33 @@ def test_the_toy_learns_and_forgets(whole):
     assert sum(evaluations[-1]["scores"].values()) > 0.5
 
 
-def test_cost_is_the_sum_over_all_rows(whole):
-    _, state, directory = whole
+@pytest.fixture(scope="module", params=["interleave", "gain_cost", "oracle"])
+def any_policy(request, tmp_path_factory):
+    """Return an uninterrupted run of a policy, as `whole` does."""
+    directory = tmp_path_factory.mktemp(request.param)
+    made = experiment(request.param, fast_budget=2, slow_steps=2)
+    made = made._replace(learner=made.learner._replace(probe=measure))
+    return made, run.run(made, fresh(made), directory, progress.Silent()), directory
+
+
+def measure(state, lesson, seed):
+    """Probe a lesson: the sketch is drawn, so that the order of things matters."""
+    sketch = tuple(np.random.default_rng(seed).normal(size=4).tolist())
+    return learner.Measured({"drift": float(state.slow["w"].sum())}, sketch, types.Cost(flops=5.0))
+
+
+def test_cost_is_the_sum_over_all_rows(any_policy):
+    _, state, directory = any_policy
     spent = types.Cost()
     for row in rows(directory):
-        for part in [*row.get("absorbed", []), row]:
-            if "cost" in part:
-                spent += types.Cost(**{"seconds": 0.0, **part["cost"]})
+        costs = [part["cost"] for part in [*row.get("absorbed", []), row] if "cost" in part]
+        for cost in [*costs, row.get("deciding", {})]:
+            spent += types.Cost(**{"seconds": 0.0, **cost})
     assert state.cost._replace(seconds=0.0) == spent._replace(seconds=0.0)
 
 
-def test_resume_from_every_checkpoint_ends_in_the_same_state(whole, tmp_path):
-    made, expected, full = whole
+def test_resume_from_every_checkpoint_ends_in_the_same_state(any_policy, tmp_path):
+    made, expected, full = any_policy
     state = fresh(made)
     for stop in range(len(list(made.stream.events()))):
         directory = tmp_path / str(stop)
