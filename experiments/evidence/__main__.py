@@ -3,7 +3,8 @@
   python -m experiments.evidence --claim=fewer_steps
   ... --claim=all --seeds=0:5 --full --workers=4
 
-Finished runs are not run again, unfinished ones are resumed; claims share their runs. Without
+Finished runs are not run again, those kept here included; unfinished ones are resumed; claims share
+their runs. Another model, data or configuration makes other runs, other code does not. Without
 --full, everything is sized for two CPU cores. Writes experiments/evidence/results/.
 """
 
@@ -55,6 +56,8 @@ def main(argv: Sequence[str]) -> None:
 
 def sweep(grid: str, root: pathlib.Path) -> None:
     """Run what is missing of a grid and keep what is finished, also if some run fails."""
+    if not _DRY_RUN.value:
+        results.lend(grid, root, pathlib.Path(_OUT.value))
     command = sweep_command(grid)
     print("+", shlex.join(command), flush=True)
     ended = subprocess.run([sys.executable, *command[1:]], check=False)

@@ -32,6 +32,14 @@ def keep(run: runs.Run, grid: str, root: pathlib.Path) -> None:
     run_directory.mark_done(target)
 
 
+def lend(grid: str, root: pathlib.Path, out: pathlib.Path) -> None:
+    """Copy the kept runs of a grid to where a sweep finds them finished."""
+    for kept in sorted((root / grid).glob("*/")):
+        target = out / grid / kept.name
+        if not target.exists():
+            shutil.copytree(kept, target)
+
+
 def slim(row: records.Row) -> records.Row:
     """Return the row with the rewards of slow steps as the only details of its channels."""
     if row["kind"] != "lesson":

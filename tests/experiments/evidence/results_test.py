@@ -5,7 +5,8 @@ import json
 import pytest
 
 from experiments.evidence import claims, grids, results
-from fastslow.report import records
+from fastslow import run_directory
+from fastslow.report import records, runs
 from tests.experiments import cli
 from tests.report import synthetic
 
@@ -64,3 +65,16 @@ def test_slim_rows_keep_what_judging_needs(tmp_path):
         for part, slimmed in zip(row.get("absorbed", ()), kept.get("absorbed", ()), strict=True):
             assert len(part["details"].get("steps", ())) == len(slimmed["details"].get("steps", ()))
             assert set(slimmed["details"]) <= {"steps"}
+
+
+def test_kept_runs_are_found_finished_by_a_sweep(tmp_path):
+    made = synthetic.write(tmp_path / "made")
+    cell = runs.Run(tmp_path / "cell-0123abcd", {"a": 1}, records.read(made), done=True)
+    results.keep(cell, "mixed", tmp_path / "kept")
+    results.lend("mixed", tmp_path / "kept", tmp_path / "out")
+    lent = tmp_path / "out" / "mixed" / "cell-0123abcd"
+    assert run_directory.is_done(lent)
+    assert records.read(lent) == [results.slim(row) for row in cell.rows]
+    (lent / "DONE").unlink()
+    results.lend("mixed", tmp_path / "kept", tmp_path / "out")  # never over what is there
+    assert not run_directory.is_done(lent)
