@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from absl import flags
 
 from experiments import settings
-from fastslow import run_directory, session
+from fastslow import checkpoint, run_directory, session
 from fastslow.sweep import cells, process
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the cell.", required=True)
 _TRACKERS = flags.DEFINE_list("trackers", [], "Report live to these too.")
+_KEEP_CHECKPOINTS = flags.DEFINE_integer("keep_checkpoints", checkpoint.KEEP, "0: all.")
 _LEASH = flags.DEFINE_boolean("leash", False, "End as soon as standard input closes.")
 
 
@@ -27,7 +28,13 @@ def main(argv: Sequence[str]) -> None:
         process.die_with(sys.stdin.fileno())
     directory = pathlib.Path(_WORKDIR.value)
     try:
-        session.run(cells.read_settings(directory), directory, resume=True, track=_TRACKERS.value)
+        session.run(
+            cells.read_settings(directory),
+            directory,
+            resume=True,
+            track=_TRACKERS.value,
+            keep=_KEEP_CHECKPOINTS.value,
+        )
     except run_directory.InUseError as error:
         print(error, file=sys.stderr)
         raise SystemExit(process.IN_USE_STATUS) from error

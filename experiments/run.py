@@ -31,7 +31,13 @@ def main(argv: Sequence[str]) -> None:
     settings.reject_arguments(argv)
     run = run_flags.resolve()
     workdir = pathlib.Path(_WORKDIR.value or settings.default_workdir(run_flags.CONFIG, run))
-    session.run(run, workdir, resume=_RESUME.value, track=run_flags.TRACKERS.value)
+    session.run(
+        run,
+        workdir,
+        resume=_RESUME.value,
+        track=run_flags.TRACKERS.value,
+        keep=run_flags.KEEP_CHECKPOINTS.value,
+    )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from experiments import settings
-from fastslow import config, registry
+from fastslow import checkpoint, config, registry
 
 CONFIG = "config"
 _SECTIONS = ("model", "stream", "scheduler", "fast", "slow")
@@ -42,6 +42,12 @@ flags.DEFINE_integer("seed", None, "Seed of every random choice but the task ord
 flags.DEFINE_integer("order_seed", None, "Seed of the task order.")
 TRACKERS = flags.DEFINE_list(
     "trackers", [], "Report live to these too: tensorboard, wandb (offline), mlflow (in files)."
+)
+KEEP_CHECKPOINTS = flags.DEFINE_integer(
+    "keep_checkpoints",
+    checkpoint.KEEP,
+    "How many checkpoints stay, the newest; 0: all, for diagnostics along the run.",
+    lower_bound=0,
 )
 
 

@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> None:
         return
     launcher = launchers.LAUNCHERS.build(
         _LAUNCHER.value,
-        command=cell_command(run_flags.TRACKERS.value),
+        command=cell_command(run_flags.TRACKERS.value, run_flags.KEEP_CHECKPOINTS.value),
         workers=_WORKERS.value,
         memory_per_cell=_MEMORY.value,
         ray_address=_RAY_ADDRESS.value,
@@ -72,9 +72,9 @@ def main(argv: Sequence[str]) -> None:
         raise SystemExit(1)
 
 
-def cell_command(track: Sequence[str]) -> tuple[str, ...]:
+def cell_command(track: Sequence[str], keep: int) -> tuple[str, ...]:
     """Return the command that runs a prepared cell, but for its directory."""
-    program = (sys.executable, "-m", "experiments.cell", "--leash")
+    program = (sys.executable, "-m", "experiments.cell", "--leash", f"--keep_checkpoints={keep}")
     return (*program, f"--trackers={','.join(track)}") if track else program
 
 

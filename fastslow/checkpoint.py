@@ -29,6 +29,8 @@ import orbax.checkpoint as ocp
 from fastslow import files, types
 
 SCHEMA = 1
+KEEP = 2  # one more than it takes to resume, should the newest be damaged
+ALL = 0  # keep every checkpoint
 _MANIFEST, _TEXT, _ARRAYS = "manifest.json", "state.json", "arrays"
 
 
@@ -41,13 +43,15 @@ def path_of(run_dir: files.PathLike, event: int) -> pathlib.Path:
     return pathlib.Path(run_dir) / "checkpoints" / str(event)
 
 
-def save(run_dir: files.PathLike, event: int, saved: types.Saved, *, keep: int = 2) -> pathlib.Path:
-    """Write the checkpoint taken after `event`, drop all but the newest `keep`, return its path.
+def save(
+    run_dir: files.PathLike, event: int, saved: types.Saved, *, keep: int = KEEP
+) -> pathlib.Path:
+    """Write the checkpoint taken after `event`, drop all but the newest `keep` (or ALL).
 
     `saved.arrays` is any pytree of arrays or Python numbers; every dtype is kept exactly.
-    `saved.text` is a JSON value in which NaN and infinities are kept too. Raises WriteError when it
-    cannot be written (the earlier checkpoints stay), FileExistsError when `event` already has a
-    valid one.
+    `saved.text` is a JSON value in which NaN and infinities are kept too. Returns the path. Raises
+    WriteError when it cannot be written (the earlier checkpoints stay), FileExistsError when
+    `event` already has a valid one.
     """
     final = path_of(run_dir, event)
     temporary = final.with_name(f".{event}.tmp")

@@ -36,14 +36,16 @@ def run(
     state: run_state.RunState,
     directory: pathlib.Path,
     watcher: progress.Progress,
+    keep: int = checkpoint.KEEP,
 ) -> run_state.RunState:
-    """Go through the events that `state` has not seen; return the state after the last one."""
+    """Go through the events that `state` has not seen, the newest `keep` checkpoints staying."""
     for event in itertools.islice(experiment.stream.events(), state.position, None):
         started = time.monotonic()
         state, row = step(experiment, state, event, directory, watcher)
         state = dataclasses.replace(state, position=event.index + 1)
         records.append(directory, row, seconds=time.monotonic() - started)
-        checkpoint.save(directory, state.position, run_state.save(state, experiment.learner))
+        saved = run_state.save(state, experiment.learner)
+        checkpoint.save(directory, state.position, saved, keep=keep)
     return state
 
 

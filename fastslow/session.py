@@ -46,11 +46,17 @@ USER_ERRORS = (
 
 
 def run(
-    settings: config.Run, directory: pathlib.Path, *, resume: bool, track: Sequence[str] = ()
+    settings: config.Run,
+    directory: pathlib.Path,
+    *,
+    resume: bool,
+    track: Sequence[str] = (),
+    keep: int = checkpoint.KEEP,
 ) -> None:
     """Carry out a run in `directory`; raises one of USER_ERRORS for what the user can mend.
 
-    `track` names live trackers (fastslow.report.trackers) that are told about it as it goes.
+    `track` names live trackers (fastslow.report.trackers) that are told about it as it goes; `keep`
+    is how many checkpoints stay (checkpoint.ALL: all).
     """
     encoded = config.to_json(settings)
     with run_directory.locked(directory):
@@ -67,7 +73,7 @@ def run(
             events = sum(1 for _ in experiment.stream.events())
             run_directory.write_config(directory, wanted, events)
             if not run_directory.is_done(directory):
-                carry_out(experiment, directory, watcher)
+                carry_out(experiment, directory, watcher, keep)
         report.show(directory)
 
 
@@ -121,7 +127,10 @@ def digest(stream: types.Stream) -> str:
 
 
 def carry_out(
-    experiment: loop.Experiment, directory: pathlib.Path, watcher: progress.Progress
+    experiment: loop.Experiment,
+    directory: pathlib.Path,
+    watcher: progress.Progress,
+    keep: int = checkpoint.KEEP,
 ) -> None:
     """Run all remaining events and the quadrants, write the report, and mark the run done."""
     state = restore(experiment, directory)
@@ -129,7 +138,7 @@ def carry_out(
     records.truncate_after(directory, state.position)
     watcher.started(events, state.position)
     describe_tasks(experiment.stream, directory)
-    state = loop.run(experiment, state, directory, watcher)
+    state = loop.run(experiment, state, directory, watcher, keep)
     started = time.monotonic()
     known = records.known_quadrants(directory, experiment.stream.tasks)
     scores, cost = loop.quadrants(experiment, state, known)

@@ -80,6 +80,14 @@ def test_a_run_without_arrays_is_saved_too(tmp_path):
     assert np.isnan(restored.text["nan"])
 
 
+def test_all_checkpoints_stay_if_asked_to(tmp_path):
+    for event in range(4):
+        checkpoint.save(tmp_path, event, types.Saved({}, event), keep=checkpoint.ALL)
+    assert checkpoint.events(tmp_path) == [0, 1, 2, 3]
+    checkpoint.save(tmp_path, 4, types.Saved({}, 4))
+    assert checkpoint.events(tmp_path) == [3, 4]
+
+
 def test_latest_is_none_before_the_first_and_old_ones_are_dropped(tmp_path):
     assert checkpoint.latest(tmp_path) is None
     for event in (8, 9, 10):
