@@ -6,9 +6,8 @@ import functools
 import pathlib
 from typing import NamedTuple
 
-from fastslow import checkpoint, config, run_directory, session
+from fastslow import reopening, session
 from fastslow.export import contracts
-from fastslow.report import progress
 
 
 class Found(NamedTuple):
@@ -25,12 +24,9 @@ def read(directory: pathlib.Path, position: int | None = None) -> Found:
     Raises what `session.build` raises; RunDirectoryError for a directory that is no run, or whose
     model or data have changed; CheckpointError where there is no such checkpoint.
     """
-    recorded = run_directory.read_config(directory)
-    settings = config.from_mapping(config.Run, recorded["config"])
-    position = _position(directory, position)
-    experiment, parts, identity = session.build(settings, progress.Silent())
-    same = {name: identity[name] for name in ("model_digest", "stream_digest")}
-    run_directory.check(directory, same, resume=True)
+    settings = reopening.settings(directory)
+    position = reopening.position(directory, position)  # before anything is loaded
+    experiment, parts, _ = reopening.build(directory)
     state = session.restore_at(experiment, directory, position).model
     learned = contracts.Learned(
         settings=settings,
@@ -40,19 +36,3 @@ def read(directory: pathlib.Path, position: int | None = None) -> Found:
         dense=functools.partial(parts.slow.dense, state.slow),
     )
     return Found(learned, position, len(list(experiment.stream.events())))
-
-
-def _position(directory: pathlib.Path, wanted: int | None) -> int:
-    """Return the checkpoint to read, before anything is loaded."""
-    known = checkpoint.events(directory)
-    if wanted is not None and wanted not in known:
-        listed = ", ".join(map(str, known)) or "none"
-        raise checkpoint.CheckpointError(
-            f"{directory} has no checkpoint after event {wanted}; it keeps: {listed}"
-        )
-    found = checkpoint.latest(directory) if wanted is None else wanted
-    if found is None:
-        raise checkpoint.CheckpointError(
-            f"{directory} has no checkpoint to export: no event of the run is completed"
-        )
-    return found

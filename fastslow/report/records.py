@@ -193,6 +193,21 @@ def known_quadrants(
     return {corner: _latest_scores(found, tasks) for corner, found in corners.items()}
 
 
+def plain(value: Any) -> types.Json:
+    """Return strict JSON: tuples with names become objects, what is not finite becomes null."""
+    if hasattr(value, "_asdict"):
+        return plain(value._asdict())
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):  # NumPy and JAX values
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
 def _latest_scores(rows: Iterable[Row], tasks: Collection[str]) -> dict[str, float]:
     return {
         task: score
@@ -203,22 +218,7 @@ def _latest_scores(rows: Iterable[Row], tasks: Collection[str]) -> dict[str, flo
 
 
 def _row(kind: str, event: int | None, **fields: Any) -> Row:
-    return {"schema": SCHEMA, "event": event, "kind": kind, **_plain(fields)}
-
-
-def _plain(value: Any) -> types.Json:
-    """Return strict JSON: tuples with names become objects, what is not finite becomes null."""
-    if hasattr(value, "_asdict"):
-        return _plain(value._asdict())
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(item) for item in value]
-    if hasattr(value, "tolist"):  # NumPy and JAX values
-        return _plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return {"schema": SCHEMA, "event": event, "kind": kind, **plain(fields)}
 
 
 def _without_times(value: types.Json) -> types.Json:
