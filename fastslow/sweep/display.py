@@ -136,4 +136,4 @@ def print_table(shown: board.Board, stream: TextIO | None = None) -> None:
     width = None if output.isatty() else _LOG_WIDTH
     console = rich.console.Console(file=output, width=width)
     console.print(table(shown, time.monotonic()))
-    console.print(summary(shown, time.monotonic(), ""))
+    console.print(summary(shown, time.monotonic(), ""), highlight=False)

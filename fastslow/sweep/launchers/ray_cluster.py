@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pathlib
 import textwrap
@@ -93,7 +94,7 @@ def _connected(address: str | None) -> Any:
     except ImportError as error:
         raise contracts.LauncherError("--launcher=ray needs Ray: pip install ray") from error
     try:
-        ray.init(address=address or "local", log_to_driver=False)
+        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.WARNING)
     except (ConnectionError, ValueError) as error:
         raise contracts.LauncherError(f"no Ray cluster at {address!r}: {error}") from error
     return ray
