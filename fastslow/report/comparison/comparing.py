@@ -11,7 +11,7 @@ import numpy as np
 
 from fastslow import registry
 from fastslow.metrics import efficiency, statistics
-from fastslow.report import runs
+from fastslow.report import records, runs
 from fastslow.report.comparison import groups, measures, points
 
 _FEW = 10  # runs, below which a percentile bootstrap is too narrow
@@ -150,7 +150,8 @@ def _notes(
         "on its own: not corrected for looking at several.",
         *_few(methods, interval),
         *_left_out(methods, listed, point),
-        *_without_effort(methods, point),
+        *_without_effort(everyone, point),
+        *_untouched(methods, point),
         *_unpaired(methods, baseline_label),
         *(f"Methods differ also in {one}." for one in groups.other_differences(everyone, by)),
         *_code(everyone),
@@ -191,16 +192,28 @@ def _left_out(
     return found
 
 
-def _without_effort(methods: Sequence[groups.Method], point: points.Point) -> list[str]:
+def _without_effort(everyone: Sequence[groups.Method], point: points.Point) -> list[str]:
     if point.effort is None:
         return []
     idle = [
         method.label
-        for method in methods
-        if method.runs and not any(points.spent(run, point.effort).any() for run in method.runs)
+        for method in everyone
+        if not any(points.spent(run, point.effort).any() for run in method.runs)
     ]
     unit = points.UNITS[point.effort]
     return [f"Spends no {unit}, so it is shown at its own end: {label}." for label in idle]
+
+
+def _untouched(methods: Sequence[groups.Method], point: points.Point) -> list[str]:
+    """Say whose first evaluation after a lesson lies past the point: there is no result yet."""
+    early = [
+        run.directory.name
+        for method in methods
+        for run in method.runs
+        if point.effort is not None and not records.of_kind(run.rows, "lesson")
+    ]
+    told = "Not evaluated after a lesson within that, so shown as the untouched model"
+    return [f"{told}: {', '.join(early)}."] if early else []
 
 
 def _unpaired(methods: Sequence[groups.Method], label: str | None) -> list[str]:

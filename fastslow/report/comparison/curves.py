@@ -16,7 +16,7 @@ from fastslow.report.comparison import comparing, groups, measures, points, seri
 _MAX_WRITTEN_CELLS = 42  # of one heat map, at print size
 _TITLE = 28  # characters of a line above one of three panels
 _SCALES = (0.25, 0.5, 0.75, 1.0)  # where a score axis may end
-_KEY, _CHARACTER, _LEGEND_ROW = 0.55, 0.062, 0.16  # inches that a legend's entries take
+_KEY, _CHARACTER, _LEGEND_ROW = 0.5, 0.052, 0.16  # inches that a legend's entries take
 _SINGLE_RUN = 0.3  # opacity of a run behind its mean
 
 
@@ -63,7 +63,7 @@ def accuracy_matrices(comparison: comparing.Comparison) -> figures.Picture | Non
     if any(one != plan[: len(one)] for of_method in numbered for one in of_method):
         return None
     columns = names if by_name else [f"task {number + 1}" for number in range(len(names))]
-    drawn, grid = figures.grid(len(shown), 0.55 + 0.2 * _evaluations(shown))
+    drawn, grid = figures.grid(len(shown), 0.75 + 0.2 * max(_evaluations(shown), 3))
     image = None
     for method, panel in zip(shown, grid, strict=False):
         places, scores = _mean_matrix(method, names, by_name is None)

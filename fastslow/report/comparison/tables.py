@@ -55,7 +55,7 @@ def by_task(comparison: comparing.Comparison) -> table.Table:
             method.label,
             *(
                 _interval_cell(
-                    comparison.estimate([_last_score(name, run) for run in method.runs]),
+                    comparison.estimate([last_score(name, run) for run in method.runs]),
                     wording.score,
                 )
                 for name in names
@@ -235,7 +235,8 @@ def _effort_cell(found: comparing.Effort) -> str:
     return f"{wording.quantity(found.effort)}{ratio}"
 
 
-def _last_score(task: str, run: runs.Run) -> float:
+def last_score(task: str, run: runs.Run) -> float:
+    """Return the last score of a task; NaN if the run does not know the task."""
     matrix = matrices.from_records(run.rows)
     if task not in matrix.task_names:
         return float("nan")

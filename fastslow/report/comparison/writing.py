@@ -10,6 +10,7 @@ import rich.console
 from fastslow import files
 from fastslow.report import figures, formats, runs, table
 from fastslow.report.comparison import bars, comparing, curves, tables
+from fastslow.report.page import of_comparison
 
 _FIGURES = (
     curves.forgetting,
@@ -31,7 +32,7 @@ def show(comparison: comparing.Comparison, console: rich.console.Console) -> Non
 
 
 def write(comparison: comparing.Comparison, directory: files.PathLike) -> list[pathlib.Path]:
-    """Write comparison.md, .tex and .csv, measurements.csv and the figures; return their paths.
+    """Write report.html, comparison.md, .tex, .csv, measurements.csv and figures; return the paths.
 
     comparison.csv holds every estimate in full; measurements.csv what runs.load_runs returns.
     Raises WriteError.
@@ -55,7 +56,10 @@ def write(comparison: comparing.Comparison, directory: files.PathLike) -> list[p
                 path = folder / f"{picture.name}.{kind}"
                 files.write_bytes_atomic(path, figures.encode(picture.figure, kind))
                 written.append(path)
-    return written
+        embedded = [(p, figures.encode(p.figure, "png", figures.DPI)) for p in pictures]
+    page = of_comparison.render(comparison, shown, embedded)
+    files.write_bytes_atomic(folder / "report.html", page)
+    return [*written, folder / "report.html"]
 
 
 def draw(comparison: comparing.Comparison) -> list[figures.Picture]:

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from fastslow import registry
+from fastslow import registry, types
 from fastslow.metrics import matrix as matrices
 from fastslow.metrics import statistics, summary
 from fastslow.report import records, runs
@@ -147,6 +147,20 @@ def test_an_unfinished_run_counts_at_equal_cost_if_it_got_there(tmp_path):
     }
     (far,) = _of(comparison, "interleave").runs
     assert far.rows[-1]["event"] == 3
+
+
+def test_a_run_that_was_not_evaluated_within_the_cost_is_told_to_be_untouched(tmp_path):
+    """One evaluation after 35.4 k tokens of interleave; the other spent 600 in its six lessons."""
+    cheap = synthetic.Habits(0, 0.1, 0, 0, 0, types.Cost(100))
+    synthetic.write(tmp_path / "dear", "interleave")
+    synthetic.write(tmp_path / "cheap", "slow_only", habits=cheap)
+    comparison = _compare(tmp_path, at_equal="tokens")
+    assert comparison.point.level == 600
+    told = [note for note in comparison.notes if "untouched model" in note]
+    assert told == [
+        "Not evaluated after a lesson within that, so shown as the untouched model: dear."
+    ]
+    assert not any("Spends no tokens" in note for note in comparison.notes)
 
 
 def test_runs_that_spend_nothing_cannot_be_aligned(tmp_path):
