@@ -82,6 +82,11 @@ def constants(rows: Iterable[records.Row]) -> dict[str, float]:
     return {task: _number(told["constant"]["score"]) for task, told in _tasks(rows).items()}
 
 
+def constant_answers(rows: Iterable[records.Row]) -> dict[str, str]:
+    """Return the constant answer that scores best, by task; {} where it was not recorded."""
+    return {task: str(told["constant"]["answer"]) for task, told in _tasks(rows).items()}
+
+
 def kinds(rows: Iterable[records.Row]) -> dict[str, str]:
     """Return what each task teaches ("convention", "skill"), for those whose stream says it."""
     return {task: told["kind"] for task, told in _tasks(rows).items() if told["kind"]}

@@ -10,7 +10,17 @@ import rich.console
 
 from fastslow import files
 from fastslow.metrics import matrix as matrices
-from fastslow.report import channels, curves, figures, html, overview, records, run_files, table
+from fastslow.report import (
+    channels,
+    curves,
+    decisions,
+    figures,
+    overview,
+    records,
+    run_files,
+    table,
+)
+from fastslow.report.page import of_run
 
 
 def write(directory: files.PathLike) -> pathlib.Path:
@@ -26,8 +36,7 @@ def write(directory: files.PathLike) -> pathlib.Path:
     for picture, png in pictures:
         files.write_bytes_atomic(path / f"{picture.name}.png", png)
     files.write_text_atomic(path / "report.md", markdown(run))
-    page = html.render(run, pictures)
-    files.write_bytes_atomic(path / "report.html", page.encode("utf-8", "xmlcharrefreplace"))
+    files.write_bytes_atomic(path / "report.html", of_run.render(run, pictures))
     return path / "report.html"
 
 
@@ -60,7 +69,8 @@ def draw(rows: list[records.Row]) -> list[figures.Picture]:
 def markdown(run: run_files.RunFiles) -> str:
     """Return the tables as a Markdown document."""
     state = "" if run.done else " (unfinished)"
-    shown = [*table.summary(run.rows), table.lessons(run.rows)]
+    tried = decisions.trials(run.rows)
+    shown = [*table.summary(run.rows), table.lessons(run.rows), *([tried] if tried.rows else [])]
     body = map(table.to_markdown, shown)
     return "\n".join([f"# {table.escape(run.name)}{state}\n", *body])
 

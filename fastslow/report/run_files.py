@@ -7,9 +7,7 @@ import pathlib
 from typing import NamedTuple
 
 from fastslow import files, types
-from fastslow.report import predictions, records
-
-_MISTAKES = 3  # wrong answers shown per task
+from fastslow.report import records
 
 
 class PromptFile(NamedTuple):
@@ -22,16 +20,6 @@ class PromptFile(NamedTuple):
     score: float | None  # mean reward when it was measured last, if that was written down
 
 
-class Mistake(NamedTuple):
-    """A wrong answer at the last evaluation of its task."""
-
-    task: str
-    input: str | None
-    target: str
-    prediction: str
-    feedback: str
-
-
 class RunFiles(NamedTuple):
     """A run as its directory tells it; `config` is {} when there is none.
 
@@ -39,12 +27,12 @@ class RunFiles(NamedTuple):
     after the report.)
     """
 
+    directory: pathlib.Path
     name: str
     config: types.Json
     rows: list[records.Row]
     done: bool
     prompts: tuple[PromptFile, ...]
-    mistakes: tuple[Mistake, ...]
 
 
 def load(directory: files.PathLike) -> RunFiles:
@@ -59,12 +47,12 @@ def load(directory: files.PathLike) -> RunFiles:
         raise FileNotFoundError(f"{path} holds no run: neither config.json nor records.jsonl")
     rows = records.read(path)
     return RunFiles(
+        directory=path,
         name=path.resolve().name,
         config=json.loads(config_path.read_bytes()) if config_path.exists() else {},
         rows=rows,
         done=bool(records.of_kind(rows, "quadrants")),
         prompts=prompts(path),
-        mistakes=_mistakes(path, rows),
     )
 
 
@@ -87,28 +75,3 @@ def _prompt_score(path: pathlib.Path) -> float | None:
         return None
     listed = json.loads(scores_path.read_bytes())["prompts"]
     return next((entry["mean"] for entry in listed if entry["file"] == path.name), None)
-
-
-def _mistakes(directory: pathlib.Path, rows: list[records.Row]) -> tuple[Mistake, ...]:
-    evaluations = records.of_kind(rows, "evaluation")
-    last = {task: row["event"] for row in evaluations for task in row["scores"]}
-    return tuple(
-        mistake for task, event in last.items() for mistake in _wrong(directory, event, task)
-    )
-
-
-def _wrong(directory: pathlib.Path, event: int, task: str) -> list[Mistake]:
-    if not predictions.path_of(directory, event, task).exists():
-        return []
-    lines = predictions.read(directory, event, task)
-    wrong = [line for line in lines if line["score"] < 1.0][:_MISTAKES]
-    return [
-        Mistake(
-            task,
-            line.get("input"),
-            str(line["target"]),
-            str(line["prediction"]),
-            line["feedback"],
-        )
-        for line in wrong
-    ]

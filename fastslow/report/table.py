@@ -136,7 +136,7 @@ def lessons(rows: Sequence[records.Row]) -> Table:
         (
             str(number),
             row["task"],
-            wording.budgets(row["decision"]),
+            wording.decided(row),
             row["decision"]["reason"],
             *(_outcome(row, channel) for channel in overview.CHANNELS),
         )

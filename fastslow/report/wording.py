@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fastslow import types
 
@@ -60,10 +60,31 @@ def tokens(cost: Mapping[str, float]) -> float:
 
 
 def budgets(decision: Mapping[str, types.Json]) -> str:
-    """Write what a scheduler gave: "fast 48 calls, slow 4 steps"."""
-    fast, slow = decision["fast_budget"], decision["slow_steps"]
+    """Write what a scheduler gave: "fast 48 calls, slow 4 steps", or how much it tries."""
+    if decision.get("trials"):
+        return f"best of {len(decision['trials'])} trials"
+    return trial({"fast": decision["fast_budget"], "slow": decision["slow_steps"]})
+
+
+def trial(given: Mapping[str, int]) -> str:
+    """Write the budgets of both channels: "fast 48 calls, slow 4 steps"."""
+    fast, slow = given["fast"], given["slow"]
     parts = [f"fast {fast} calls"] * bool(fast) + [f"slow {slow} steps"] * bool(slow)
     return ", ".join(parts) or "no channel"
+
+
+def kept(trials: Sequence[Mapping[str, types.Json]]) -> int:
+    """Return which of the trials of a lesson was kept: the best, of equals the first."""
+    values = [-math.inf if one["value"] is None else one["value"] for one in trials]
+    return values.index(max(values))
+
+
+def decided(row: Mapping[str, types.Json]) -> str:
+    """Write what a lesson got, also where it was the best of several trials."""
+    tried = row.get("trials")
+    if not tried:
+        return budgets(row["decision"])
+    return f"{trial(tried[kept(tried)]['budgets'])} ({budgets(row['decision'])})"
 
 
 def _is_missing(value: float | None) -> bool:

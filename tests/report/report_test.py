@@ -1,60 +1,15 @@
 import base64
+import hashlib
 import json
 import re
 import shutil
-from html import parser
 
 import pytest
 
 from fastslow import files
 from fastslow.metrics import matrix as matrices
-from fastslow.report import records, report, table
-from tests.report import synthetic
-
-_VOID = {"meta", "img"}
-
-
-class _Page(parser.HTMLParser):
-    """Collects tables, texts, links and pictures, and checks that tags are balanced."""
-
-    def __init__(self, text: str):
-        super().__init__()
-        self.tables: list[list[list[str]]] = []
-        self.texts: list[str] = []
-        self.links: list[str] = []
-        self.pictures: list[tuple[str, str]] = []
-        self.tags: set[str] = set()
-        self._open: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag, attributes):
-        found = dict(attributes)
-        self.tags.add(tag)
-        self.links += [found[name] for name in ("href", "src") if name in found]
-        if tag == "img":
-            self.pictures.append((found["alt"], found["src"]))
-        if tag == "table":
-            self.tables.append([])
-        if tag == "tr":
-            self.tables[-1].append([])
-        if tag in ("td", "th"):
-            self.tables[-1][-1].append("")
-        if tag not in _VOID:
-            self._open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self._open.pop() == tag
-
-    def handle_data(self, data):
-        if "style" in self._open:
-            assert "url(" not in data
-            assert "@import" not in data
-            return
-        self.texts.append(data)
-        if {"td", "th"} & set(self._open):
-            self.tables[-1][-1][-1] += data
+from fastslow.report import decisions, records, report, table
+from tests.report import reading, synthetic
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +21,12 @@ def finished(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(finished):
-    return _Page((finished / "report.html").read_text("utf-8"))
+    return reading.Page((finished / "report.html").read_text("utf-8"))
 
 
 def test_every_table_is_on_the_page_cell_by_cell(finished, page):
     rows = records.read(finished)
-    for shown in (*table.summary(rows), table.lessons(rows)):
+    for shown in (*table.summary(rows), table.lessons(rows), decisions.facts(rows)):
         wanted = [shown.header, *shown.rows, *([shown.footer] if shown.footer else [])]
         assert [list(row) for row in wanted] in page.tables
 
@@ -79,15 +34,25 @@ def test_every_table_is_on_the_page_cell_by_cell(finished, page):
 def test_the_report_that_a_run_writes_before_its_file_done_says_finished(tmp_path):
     directory = synthetic.write(tmp_path)
     (directory / "DONE").unlink()
-    texts = _Page(report.write(directory).read_text("utf-8")).texts
+    texts = reading.Page(report.write(directory).read_text("utf-8")).texts
     assert "finished" in texts
     assert "unfinished" not in texts
 
 
-def test_the_page_needs_no_network_and_no_other_file(page):
-    assert page.tags.isdisjoint({"script", "link", "iframe", "object"})
+def test_the_page_needs_no_network_and_no_other_file(finished, page):
+    assert page.tags.isdisjoint({"iframe", "object", "embed", "base"})
     for link in page.links:
-        assert link.startswith(("#", "data:image/png;base64,"))
+        assert link.startswith(("#", "data:"))
+    assert not re.search(r"https?://", (finished / "report.html").read_text("utf-8"))
+
+
+def test_only_the_scripts_of_the_page_itself_can_run(page):
+    policy = page.policies["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    data, script = page.scripts
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}';" in policy
+    json.loads(data)
 
 
 def test_the_figures_on_the_page_are_the_files_beside_it(finished, page):
@@ -104,7 +69,7 @@ def test_whatever_the_run_contains_is_text_and_never_markup(page):
     assert "anna" not in page.tags  # from an input
     assert "my <run>" in text
     assert "Answer with <one> word." in text  # a prompt
-    assert "In the </pre> garden." in text  # a prediction
+    assert "</pre>" not in page.scripts[0]  # a prediction
     assert "ConnectionError: reflection <model> unreachable" in text
     for task in synthetic.TASKS:
         assert task in text
@@ -115,11 +80,21 @@ def test_neither_page_nor_markdown_says_nan_or_none(finished, page):
         assert not re.search(r"\b(nan|none|null)\b", text, re.IGNORECASE)
 
 
-def test_the_prompts_evolve_with_their_scores(page):
-    summaries = [text for text in page.texts if text.startswith("after ")]
-    assert "after 0 lessons, score –" in summaries
-    assert "after 6 lessons, score 0.600, best of 3" in summaries
-    assert len(summaries) == 6  # tomi 3, sarcasm 2, the failed one keeps its seed prompt
+def test_the_prompts_evolve_with_their_scores_and_what_changed(page):
+    text = " ".join("".join(page.texts).split())
+    assert "after 0 lessons reward – · test score 0.000 · the first" in text
+    told = "after 6 lessons reward 0.600 · test score 0.580 · demonstrations +1, lessons +1"
+    assert f"{told} · best of 3" in text
+    assert text.count("· test score") == 6  # tomi 3, sarcasm 2, the failed one keeps its seed
+    assert page.units["added"] == [
+        "added: Question 0? → 0",
+        "added: No sentences.",
+        "added: Question 1? → 1",
+        "added: No sentences.",
+        "added: Question 0? → 0",
+        "added: No sentences.",
+    ]
+    assert "removed" not in page.units
 
 
 def test_the_page_tells_how_the_run_was_made(page):
@@ -130,16 +105,22 @@ def test_the_page_tells_how_the_run_was_made(page):
     assert settings["git"] == "0123456789abcdef+"
 
 
-def test_the_wrong_answers_are_shown_with_their_feedback(page):
-    (shown,) = [rows for rows in page.tables if rows[0][0] == "Task" and "Feedback" in rows[0]]
-    assert shown[1] == [
-        "tomi",
-        "Where is <Anna> now, tomi?",
-        "kitchen",
-        "In the </pre> garden.",
-        "got a sentence",
-    ]
-    assert len(shown) == 1 + 3 * 3
+def test_every_answer_is_on_the_page_as_data(finished, page):
+    told = json.loads(page.scripts[0])
+    columns = told["columns"]
+    assert told["left_out"] == 0
+    evaluated = [score for scores in synthetic.SCORES for score in scores if score == score]
+    assert {len(column) for column in columns.values()} == {6 * len(evaluated)}
+    first = {name: column[1] for name, column in columns.items()}  # newest first; the second item
+    texts = {name: told["texts"][first[name]] for name in ("id", "input", "target", "answer")}
+    assert texts == {
+        "id": "e1",
+        "input": "Where is <Anna> now, tomi?",
+        "target": "kitchen",
+        "answer": "In the </pre> garden.",
+    }
+    assert (told["tasks"][first["task"]], told["points"][first["point"]]) == ("tomi", [12, 6])
+    assert (first["score"], first["before"]) == (0.0, 0.0)
 
 
 def test_the_matrix_file_and_the_markdown_hold_the_same_figures(finished):
@@ -164,7 +145,7 @@ def test_writing_again_from_the_files_alone_gives_the_same_page(finished, tmp_pa
 @pytest.mark.parametrize("events", [0, 1, 2, 4, 13])
 def test_an_unfinished_run_is_shown_and_marked(tmp_path, events):
     directory = synthetic.write(tmp_path, events=events, done=False)
-    text = "".join(_Page(report.write(directory).read_text("utf-8")).texts)
+    text = "".join(reading.Page(report.write(directory).read_text("utf-8")).texts)
     assert "unfinished" in text
     assert f"the {events} events recorded so far" in text
     assert ("no evaluation in the records" in text) == (events == 0)
@@ -176,7 +157,7 @@ def test_a_run_without_prompts_predictions_and_configuration_is_shown_too(tmp_pa
     for name in ("prompts", "predictions"):
         shutil.rmtree(directory / name)
     (directory / "config.json").unlink()
-    page = _Page(report.write(directory).read_text("utf-8"))
+    page = reading.Page(report.write(directory).read_text("utf-8"))
     assert "How the prompts evolved" not in page.texts
     assert page.tables[0][1][0] == "tomi"
 

@@ -1,0 +1,107 @@
+"""What makes the figures of a run doubtful: collapse to one answer, failures, few test answers."""
+
+from __future__ import annotations
+
+import collections
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from fastslow.report import overview, records, wording
+
+_SIGMAS = 2.0  # within so many standard errors two scores cannot be told apart
+_SHARE = 0.9  # of a task's answers that are one and the same
+_FEW = 5  # answers, below which their likeness says nothing
+
+
+def warnings(
+    lines: Iterable[overview.TaskLine],
+    rows: Sequence[records.Row],
+    answers: Mapping[str, Sequence[tuple[str, str]]],
+) -> list[str]:
+    """Return a sentence for every doubt; [] if there is none.
+
+    `answers`: (target, prediction) of each task at its last evaluation, as far as they are known.
+    """
+    taught = [line for line in lines if line.lessons]
+    told = [_collapse(line, rows, answers.get(line.name, ())) for line in taught]
+    return [*(sentence for sentence in told if sentence), *_failures(rows)]
+
+
+def precision(rows: Iterable[records.Row]) -> str:
+    """Say how far chance can move a score: 95% at a score of 0.5; "" if there is none."""
+    counts = {n for row in records.of_kind(rows, "evaluation") for n in row["counts"].values() if n}
+    if not counts:
+        return ""
+    fewest, most = min(counts), max(counts)
+    number = str(most) if fewest == most else f"{fewest} to {most}"
+    margin = wording.score(1.96 * _standard_error(0.5, fewest))
+    return (
+        f"A score is the mean of {number} test answers, so chance alone can move it by "
+        f"±{margin} (95%)."
+    )
+
+
+def beside_constant(score: float, constant: float, count: int) -> str:
+    """Say how a mean of `count` answers stands to a constant answer's score; "" if well above.
+
+    "Cannot be told from": within two standard errors. "" also where one of them is not known.
+    """
+    if math.isnan(score) or math.isnan(constant) or not count:
+        return ""
+    margin = _SIGMAS * _standard_error(constant, count)
+    if score < constant - margin:
+        return "is even below"
+    return "cannot be told from" if score <= constant + margin else ""
+
+
+def last_count(task: str, rows: Iterable[records.Row]) -> int:
+    """Return how many answers are behind the last score of a task; 0 if it was never evaluated."""
+    counts = [row["counts"].get(task, 0) for row in records.of_kind(rows, "evaluation")]
+    return next((count for count in reversed(counts) if count), 0)
+
+
+def _collapse(
+    line: overview.TaskLine, rows: Sequence[records.Row], answers: Sequence[tuple[str, str]]
+) -> str:
+    """Say whether a task's last score is no better than one answer given to everything."""
+    same, baseline = _sameness(answers), _baseline(line, rows)
+    if same:
+        return (
+            f"{line.name} gets one answer whatever is asked: {same}{baseline and '; '}{baseline}."
+        )
+    return f"{line.name} may have learned no more than one answer: {baseline}." if baseline else ""
+
+
+def _baseline(line: overview.TaskLine, rows: Sequence[records.Row]) -> str:
+    answer = overview.constant_answers(rows).get(line.name, "")
+    found = beside_constant(line.final, line.constant, last_count(line.name, rows))
+    always = f"the {wording.score(line.constant)} of always answering “{_brief(answer)}”"
+    return f"the last score, {wording.score(line.final)}, {found} {always}" if found else ""
+
+
+def _sameness(answers: Sequence[tuple[str, str]]) -> str:
+    given = [answer for _, answer in answers]
+    if len(given) < _FEW or len({target for target, _ in answers}) < 2:
+        return ""
+    ((commonest, count),) = collections.Counter(given).most_common(1)
+    if count < _SHARE * len(given):
+        return ""
+    return f"{count} of the last {len(given)} answers are “{_brief(commonest)}”"
+
+
+def _failures(rows: Iterable[records.Row]) -> list[str]:
+    failed = [
+        (number, part)
+        for number, row in enumerate(records.of_kind(rows, "lesson"), 1)
+        for part in row["absorbed"]
+        if part["outcome"] == "failed"
+    ]
+    return [f"Lesson {n} failed in the {p['channel']} channel: {p['reason']}." for n, p in failed]
+
+
+def _standard_error(score: float, count: int) -> float:
+    return math.sqrt(score * (1 - score) / count)
+
+
+def _brief(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:39]}…"

@@ -1,0 +1,136 @@
+"""The page of a comparison: what it shows, figures, tables, and how the methods are configured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from fastslow.metrics import statistics
+from fastslow.report import cautions, figures, headlines, runs, table, wording
+from fastslow.report.comparison import comparing, groups, measures, series, tables
+from fastslow.report.page import layout
+
+_ZOOM = 1.4  # figures for print have small text
+_TOLD = ("average_accuracy", "forgetting", "tokens", "drift_trained_base_with_prompt")
+_QUESTIONS = {
+    "average_accuracy": "Who learned most",
+    "forgetting": "Who forgot least",
+    "tokens": "Who was cheapest",
+    "drift_trained_base_with_prompt": "Who stayed closest to the base model",
+}
+
+
+def render(
+    comparison: comparing.Comparison,
+    shown: Sequence[table.Table],
+    pictures: Sequence[tuple[figures.Picture, bytes]],
+) -> bytes:
+    """Return the page; `shown` are its tables, `pictures` figures with their PNG files."""
+    embedded = [layout.embed(picture, png, _ZOOM) for picture, png in pictures]
+    found = [
+        layout.figures_section(embedded),
+        layout.tables_section("results", "Results", shown),
+        _settings(comparison),
+    ]
+    labels = [method.label for method in comparison.methods]
+    page = layout.Page(
+        title=f"Comparison of {', '.join(labels)}",
+        state="",
+        setup=f"{sum(len(m.runs) for m in comparison.methods)} runs, {comparison.point}",
+        heads=_headlines(comparison),
+        sentences=[*_verdicts(comparison), *comparison.notes],
+        warnings=_warnings(comparison),
+        sections=[section for section in found if section],
+    )
+    return layout.render(page)
+
+
+def _headlines(comparison: comparing.Comparison) -> list[headlines.Headline]:
+    """Return the best method by each of a few measures, and how the others did."""
+    found = []
+    for name in (name for name in _TOLD if name in measures.MEASURES):
+        measure = measures.MEASURES[name]
+        means = {
+            method.label: comparison.estimate(list(comparing.values(method, measure.of).values()))
+            for method in comparison.methods
+        }
+        known = {label: one for label, one in means.items() if not math.isnan(one.mean)}
+        if len(known) < 2:
+            continue
+        sign = -1 if measure.better == "higher" else 1
+        order = sorted(known, key=lambda label: sign * known[label].mean)
+        best = known[order[0]].mean
+        tied = [label for label in order if known[label].mean == best]
+        figure = "all alike" if len(tied) == len(order) else ", ".join(tied)
+        listed = ", ".join(f"{label} {_interval(known[label], measure)}" for label in order)
+        found.append(headlines.Headline(_QUESTIONS[name], figure, f"{measure.title}: {listed}."))
+    return found
+
+
+def _interval(found: statistics.Estimate, measure: measures.Measure) -> str:
+    if math.isnan(found.low):
+        return measure.write(found.mean)
+    return f"{measure.write(found.mean)} [{measure.write(found.low)}, {measure.write(found.high)}]"
+
+
+def _verdicts(comparison: comparing.Comparison) -> list[str]:
+    """Say of every method in what it is better or worse than the baseline, beyond chance."""
+    told = []
+    for method in comparison.methods:
+        if comparison.baseline is None or method.label == comparison.baseline:
+            continue
+        read: dict[str, list[str]] = {}
+        for name in comparison.measures:
+            measure = measures.MEASURES[name]
+            difference = comparing.difference(comparison, method, measure.of)
+            verdict = tables.verdict(difference, measure.better)
+            read.setdefault(verdict, []).append(measure.title.lower())
+        parts = [
+            f"{verdict} in {', '.join(read[verdict])}"
+            for verdict in ("better", "worse", "undecided")
+            if verdict in read
+        ]
+        told.append(
+            f"{method.label} beside {comparison.baseline}: "
+            f"{'; '.join(parts) or 'too few pairs of runs to tell'}."
+        )
+    return told
+
+
+def _warnings(comparison: comparing.Comparison) -> list[str]:
+    """Name every method and task whose score is not above that of the best constant answer."""
+    constants = series.constants(comparison.methods)
+    told = []
+    for method in comparison.methods:
+        for task, constant in constants.items():
+            count = sum(cautions.last_count(task, run.rows) for run in method.runs)
+            score = comparison.estimate([tables.last_score(task, run) for run in method.runs]).mean
+            if found := cautions.beside_constant(score, constant, count):
+                always = f"the {wording.score(constant)} of the best constant answer"
+                told.append(f"{method.label} on {task}: {wording.score(score)} {found} {always}.")
+    return told
+
+
+def _settings(comparison: comparing.Comparison) -> layout.Section | None:
+    """Return every setting, a column per method; those that differ come first."""
+    methods = [method for method in comparison.methods if method.runs]
+    if not methods:
+        return None
+    told = [_told(method) for method in methods]
+    keys = dict.fromkeys(key for one in told for key in one)
+    rows = [(key, *(one.get(key, runs.MISSING) for one in told)) for key in keys]
+    rows.sort(key=lambda row: len(set(row[1:])) == 1)
+    header = ("Setting", *(method.label for method in methods))
+    shown = table.Table("", header, tuple(rows), texts=len(header))
+    title = "Configuration and versions"
+    return layout.Section("settings", title, "settings.html", {"table": shown}, opened=False)
+
+
+def _told(method: groups.Method) -> dict[str, str]:
+    about = method.runs[0].about
+    versions = about.get("versions", {})
+    return {
+        **groups.settings(method.runs[0].config),
+        **{f"version of {name}": str(version) for name, version in versions.items()},
+        "git": str(about.get("git", wording.MISSING)),
+    }

@@ -1,0 +1,118 @@
+"""The page of one run: what it came to, how, and every answer it gave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from fastslow import types
+from fastslow.report import cautions, decisions, figures, headlines, overview, run_files, table
+from fastslow.report.page import answers, layout, versions
+
+
+def render(run: run_files.RunFiles, pictures: Sequence[tuple[figures.Picture, bytes]]) -> bytes:
+    """Return the page; `pictures` are figures with their PNG files."""
+    matrix, problem = overview.accuracy(run.rows)
+    given = answers.read(run.directory, run.rows)
+    found = [
+        _figures(pictures),
+        _tables(run),
+        _prompts(run),
+        _decisions(run),
+        _answers(run, given),
+        _settings(run.config),
+    ]
+    page = layout.Page(
+        title=run.name,
+        state="finished" if run.done else "unfinished",
+        setup=setup(run.config),
+        heads=headlines.headlines(matrix, run.rows) if matrix else (),
+        sentences=_sentences(run, problem),
+        warnings=_warnings(run, given) if matrix else (),
+        sections=[section for section in found if section],
+    )
+    return layout.render(page)
+
+
+def setup(config: types.Json) -> str:
+    """Return one line of what was run: model, stream, scheduler, channels, seed."""
+    resolved = config.get("config", {})
+    named = [
+        f"{part} {resolved[part]['name']}"
+        for part in ("model", "stream", "scheduler", "fast", "slow")
+        if isinstance(resolved.get(part), Mapping)
+    ]
+    seeds = [f"{key.replace('_', ' ')} {resolved[key]}" for key in _SEEDS if key in resolved]
+    return " · ".join([*named, *seeds])
+
+
+_SEEDS = ("seed", "order_seed")
+
+
+def flatten(value: types.Json, path: str = "") -> Iterable[tuple[str, str]]:
+    """Yield ("a.b", "value") for every leaf of a JSON value."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from flatten(item, f"{path}.{key}" if path else str(key))
+    else:
+        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        yield path, text
+
+
+def _sentences(run: run_files.RunFiles, problem: str) -> list[str]:
+    events = sum(row["event"] is not None for row in run.rows)
+    unfinished = f"This run has not finished: the page shows the {events} events recorded so far."
+    told = [
+        "" if run.done else unfinished,
+        f"There are no scores to show: {problem}." if problem else "",
+        cautions.precision(run.rows),
+    ]
+    return [sentence for sentence in told if sentence]
+
+
+def _warnings(run: run_files.RunFiles, given: Sequence[answers.Answer]) -> list[str]:
+    matrix, _ = overview.accuracy(run.rows)
+    lines = overview.task_lines(matrix, run.rows) if matrix else ()
+    pairs = {
+        task: [(answer.target, answer.answer) for answer in listed]
+        for task, listed in answers.last(given).items()
+    }
+    return cautions.warnings(lines, run.rows, pairs)
+
+
+def _figures(pictures: Sequence[tuple[figures.Picture, bytes]]) -> layout.Section | None:
+    return layout.figures_section([layout.embed(picture, png) for picture, png in pictures])
+
+
+def _tables(run: run_files.RunFiles) -> layout.Section | None:
+    return layout.tables_section("results", "Results", table.summary(run.rows))
+
+
+def _prompts(run: run_files.RunFiles) -> layout.Section | None:
+    told = versions.evolution(run.prompts, run.rows)
+    title = "How the prompts evolved"
+    return layout.Section("prompts", title, "prompts.html", {"tasks": told}) if told else None
+
+
+def _decisions(run: run_files.RunFiles) -> layout.Section | None:
+    shown = [table.lessons(run.rows), decisions.trials(run.rows), decisions.facts(run.rows)]
+    legend = [
+        (fact.title.replace("\n", " "), fact.meaning)
+        for fact in (decisions.FACTS[name] for name in decisions.known(run.rows))
+    ]
+    return layout.tables_section(
+        "decisions", "Decisions", [one for one in shown if one.rows], legend
+    )
+
+
+def _answers(run: run_files.RunFiles, given: Sequence[answers.Answer]) -> layout.Section | None:
+    if not given:
+        return None
+    content = {"answers": answers.columns(given, run.rows)}
+    return layout.Section("answers", "Raw predictions", "answers.html", content)
+
+
+def _settings(config: types.Json) -> layout.Section | None:
+    shown = table.Table("", (), tuple(flatten(config)), texts=2)
+    content = {"table": shown}
+    title = "Configuration and versions"
+    return layout.Section("settings", title, "settings.html", content, opened=False)
