@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from rich import console, table
 
 from experiments import settings
-from fastslow import export, registry, scheduler, streams
+from fastslow import diagnostics, export, registry, scheduler, streams
 from fastslow.fast import proposers
 from fastslow.learners import language
 from fastslow.lm import loading
@@ -28,6 +28,7 @@ _SECTIONS: tuple[tuple[str, registry.Registry], ...] = (
     ("config.slow.anchors", anchors.ANCHORS),
     ("config.fast.proposers", proposers.PROPOSERS),
     ("export --what", export.FORMATS),
+    ("probe --what", diagnostics.DIAGNOSTICS),
     ("--trackers", trackers.TRACKERS),
     ("sweep --launcher", launchers.LAUNCHERS),
 )
