@@ -28,7 +28,7 @@ import orbax.checkpoint as ocp
 
 from fastslow import files, types
 
-SCHEMA = 1
+SCHEMA = 2  # 2: sketches of gradients
 KEEP = 2  # one more than it takes to resume, should the newest be damaged
 ALL = 0  # keep every checkpoint
 _MANIFEST, _TEXT, _ARRAYS = "manifest.json", "state.json", "arrays"
