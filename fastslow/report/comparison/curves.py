@@ -51,11 +51,13 @@ def forgetting(comparison: comparing.Comparison) -> figures.Picture:
 
 
 def accuracy_matrices(comparison: comparing.Comparison) -> figures.Picture | None:
-    """Draw the mean accuracy matrices side by side; None where runs do not follow one plan.
+    """Draw the mean accuracy matrices side by side; None where nothing or no one plan was taught.
 
     Runs that teach the tasks in other orders are averaged by position: first task, second task.
     """
     shown = [method for method in comparison.methods if method.runs]
+    if _evaluations(shown) < 2:
+        return None  # the untouched model alone
     by_name = series.common_plan(shown)
     names = tables.task_names(comparison)
     numbered = [[_numbers(run, names) for run in method.runs] for method in shown]
