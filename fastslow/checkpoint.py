@@ -153,8 +153,11 @@ def _problem(directory: pathlib.Path) -> str | None:
         schema, hashes = manifest["schema"], manifest["files"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"{directory / _MANIFEST} is missing or unreadable ({error})"
-    if schema > SCHEMA:
-        raise CheckpointError(f"{directory} has schema {schema}; this program reads {SCHEMA}")
+    if schema != SCHEMA:
+        raise CheckpointError(
+            f"{directory} has schema {schema}; this program reads {SCHEMA}: use the version of "
+            "fastslow that began the run"
+        )
     for name, expected in hashes.items():
         try:
             actual = _hash(directory / name)

@@ -161,12 +161,13 @@ def test_a_target_that_does_not_fit_is_refused_leaf_by_leaf(tmp_path):
     assert "['b']: ['float32', [2]] in the checkpoint, ['bfloat16', [2]] now" in message
 
 
-def test_a_newer_schema_is_an_error_and_not_a_fallback(tmp_path):
+@pytest.mark.parametrize("schema", [checkpoint.SCHEMA - 1, 99])
+def test_another_schema_is_an_error_and_not_a_fallback(tmp_path, schema):
     for event in (1, 2):
         checkpoint.save(tmp_path, event, _saved(event))
     path = tmp_path / "checkpoints" / "2" / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 99}))
-    with pytest.raises(checkpoint.CheckpointError, match="schema 99; this program reads 1"):
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema": schema}))
+    with pytest.raises(checkpoint.CheckpointError, match=f"schema {schema}; this program reads"):
         checkpoint.latest(tmp_path)
 
 
