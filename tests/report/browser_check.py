@@ -34,7 +34,7 @@ return null;
 """
 _COUNT = "return Number((document.getElementById('count').value.match(/of (\\d+)/) ?? [0, 0])[1])"
 _ROWS = "return document.querySelectorAll('#page tr').length"
-_TEXTS = "return [...document.querySelectorAll('#page tr')].map((row) => row.textContent)"
+TEXTS = "return [...document.querySelectorAll('#page tr')].map((r) => r.textContent.toWellFormed())"
 
 
 def problems(page: pathlib.Path, pictures: pathlib.Path | None = None) -> Iterator[str]:
@@ -84,6 +84,7 @@ def _sections(browser: webdriver.Browser) -> Iterator[str]:
 
 def _answers(browser: webdriver.Browser) -> Iterator[str]:
     """Filter, search and turn pages; every count must add up."""
+    browser.run("document.getElementById('answers').open = true")
     counts = {}
     for kind in ("", "right", "wrong", "lost", "won", "partly"):
         browser.run(_BROWSE, kind, "")
@@ -98,9 +99,9 @@ def _answers(browser: webdriver.Browser) -> Iterator[str]:
     if counts["right"] + counts["wrong"] != counts[""]:
         yield f"right and wrong answers do not add up: {counts}"
     browser.run(_BROWSE, "", "")
-    before = browser.run(_TEXTS)
+    before = browser.run(TEXTS)
     browser.run("document.getElementById('next').click()")
-    if embedded > len(before) and browser.run(_TEXTS) == before:
+    if embedded > len(before) and browser.run(TEXTS) == before:
         yield "the next page is the same page"
     browser.run("document.querySelector('#filters [name=text]').focus()")
     browser.type("zqzqzq")

@@ -63,9 +63,10 @@ def embed(picture: figures.Picture, png: bytes, zoom: float = 1.0) -> Embedded:
     return Embedded(picture, base64.b64encode(png).decode("ascii"), width)
 
 
-def figures_section(shown: Sequence[Embedded]) -> Section | None:
-    """Return the figures, side by side where their text stays legible; None if there are none."""
-    return Section("figures", "Figures", "figures.html", {"figures": shown}) if shown else None
+def figures_section(shown: Sequence[Embedded], column: int) -> Section | None:
+    """Return the figures, side by side where each gets `column` pixels; None if there are none."""
+    content = {"figures": shown, "column": column}
+    return Section("figures", "Figures", "figures.html", content) if shown else None
 
 
 def tables_section(

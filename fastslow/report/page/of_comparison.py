@@ -11,6 +11,7 @@ from fastslow.report.comparison import comparing, groups, measures, series, tabl
 from fastslow.report.page import layout
 
 _ZOOM = 1.4  # figures for print have small text
+_COLUMN = 760  # pixels, below which it would be too small even so
 _TOLD = ("average_accuracy", "forgetting", "tokens", "drift_trained_base_with_prompt")
 _QUESTIONS = {
     "average_accuracy": "Who learned most",
@@ -28,7 +29,7 @@ def render(
     """Return the page; `shown` are its tables, `pictures` figures with their PNG files."""
     embedded = [layout.embed(picture, png, _ZOOM) for picture, png in pictures]
     found = [
-        layout.figures_section(embedded),
+        layout.figures_section(embedded, _COLUMN),
         layout.tables_section("results", "Results", shown),
         _settings(comparison),
     ]
@@ -68,7 +69,7 @@ def _headlines(comparison: comparing.Comparison) -> list[headlines.Headline]:
 
 
 def _interval(found: statistics.Estimate, measure: measures.Measure) -> str:
-    if math.isnan(found.low):
+    if math.isnan(found.low) or found.low == found.high:
         return measure.write(found.mean)
     return f"{measure.write(found.mean)} [{measure.write(found.low)}, {measure.write(found.high)}]"
 
@@ -84,7 +85,7 @@ def _verdicts(comparison: comparing.Comparison) -> list[str]:
             measure = measures.MEASURES[name]
             difference = comparing.difference(comparison, method, measure.of)
             verdict = tables.verdict(difference, measure.better)
-            read.setdefault(verdict, []).append(measure.title.lower())
+            read.setdefault(verdict, []).append(_inside(measure.title))
         parts = [
             f"{verdict} in {', '.join(read[verdict])}"
             for verdict in ("better", "worse", "undecided")
@@ -95,6 +96,11 @@ def _verdicts(comparison: comparing.Comparison) -> list[str]:
             f"{'; '.join(parts) or 'too few pairs of runs to tell'}."
         )
     return told
+
+
+def _inside(title: str) -> str:
+    """Return a title as it stands inside a sentence; names like FLOP stay as they are."""
+    return title if title[1:2].isupper() else title[0].lower() + title[1:]
 
 
 def _warnings(comparison: comparing.Comparison) -> list[str]:

@@ -8,6 +8,9 @@ from fastslow import types
 from fastslow.report import cautions, decisions, figures, headlines, overview, run_files, table
 from fastslow.report.page import answers, layout, versions
 
+_COLUMN = 500  # pixels, below which a figure's text is too small
+_SEEDS = ("seed", "order_seed")
+
 
 def render(run: run_files.RunFiles, pictures: Sequence[tuple[figures.Picture, bytes]]) -> bytes:
     """Return the page; `pictures` are figures with their PNG files."""
@@ -45,9 +48,6 @@ def setup(config: types.Json) -> str:
     return " · ".join([*named, *seeds])
 
 
-_SEEDS = ("seed", "order_seed")
-
-
 def flatten(value: types.Json, path: str = "") -> Iterable[tuple[str, str]]:
     """Yield ("a.b", "value") for every leaf of a JSON value."""
     if isinstance(value, Mapping):
@@ -80,7 +80,8 @@ def _warnings(run: run_files.RunFiles, given: Sequence[answers.Answer]) -> list[
 
 
 def _figures(pictures: Sequence[tuple[figures.Picture, bytes]]) -> layout.Section | None:
-    return layout.figures_section([layout.embed(picture, png) for picture, png in pictures])
+    embedded = [layout.embed(picture, png) for picture, png in pictures]
+    return layout.figures_section(embedded, _COLUMN)
 
 
 def _tables(run: run_files.RunFiles) -> layout.Section | None:

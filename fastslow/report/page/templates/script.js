@@ -50,6 +50,7 @@
     };
     const searched = ["id", "input", "target", "answer", "feedback"].map((name) => columns[name]);
     const controls = byId("filters").elements;
+    const labels = [...document.querySelectorAll(".answers th")].map((cell) => cell.textContent);
     let found = all;
     let start = 0;
 
@@ -108,21 +109,21 @@
         [tasks[columns.task[row]], `after ${lessons} lessons`, text("id") + sample],
         ...["input", "target", "answer", "feedback"].map((name) => [text(name) || "(empty)"]),
       ];
-      for (const [first, ...notes] of cells) {
+      cells.forEach(([first, ...notes], place) => {
         const cell = shown.insertCell();
         cell.className = "word";
-        cell.append(first);
-        for (const note of notes.filter(Boolean)) {
-          const small = document.createElement("small");
-          small.append(note);
-          cell.append(small);
-        }
-      }
-      const mark = document.createElement("span");
-      mark.className = "mark";
-      mark.append(shown.cells[0].firstChild);
-      shown.cells[0].prepend(mark);
+        cell.dataset.label = labels[place];
+        cell.append(element("span", place ? "" : "mark", first));
+        cell.append(...notes.filter(Boolean).map((note) => element("small", "", note)));
+      });
       return shown;
+    }
+
+    function element(name, style, text) {
+      const made = document.createElement(name);
+      made.className = style;
+      made.append(text);
+      return made;
     }
 
     const number = (score) => score.toFixed(3);
