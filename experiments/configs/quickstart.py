@@ -9,7 +9,7 @@ def get_config() -> ml_collections.ConfigDict:
     """Return the quickstart configuration."""
     config = defaults.get_config()
     config.stream.update(
-        tasks=("sentiment", "sarcasm"),
+        tasks=("sentiment", "food"),
         lessons_per_task=2,
         examples_per_lesson=96,  # 6 slow steps of 16 problems
         validation=32,

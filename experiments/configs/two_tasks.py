@@ -1,6 +1,7 @@
 """Movie sentiment, then locations in short stories: which channel learns what, and what is kept.
 
-The stories are ToMi's (CC BY-NC 4.0: not for commercial use).
+Seed prompts show four examples, drawn from the seed: without any, weights alone have no reward to
+learn from. The stories are ToMi's (CC BY-NC 4.0: not for commercial use).
 """
 
 import ml_collections
@@ -15,6 +16,7 @@ def get_config() -> ml_collections.ConfigDict:
         tasks=("sentiment", "locations"),
         lessons_per_task=2,
         examples_per_lesson=96,  # 8 slow steps of 12 problems
+        shown=4,
         evaluate_every="lesson",
         test=96,
     )

@@ -100,17 +100,17 @@ CLAIMS: Mapping[str, Claim] = {
     ),
     "zero_start": Claim(
         "From seed prompts without reward, slow-only stays near zero while Fast-Slow leaves it.",
-        ("two_tasks",),
+        ("zero_start",),
         (
             judging.Part(
                 "learning accuracy of slow-only",
-                effects.of(_SLOW, effects.learning_accuracy),
+                effects.of("zero_start/slow_only", effects.learning_accuracy),
                 "at most",
                 0.1,
             ),
             judging.Part(
                 "learning accuracy of Fast-Slow Training",
-                effects.of(_FST, effects.learning_accuracy),
+                effects.of("zero_start/interleave", effects.learning_accuracy),
                 "at least",
                 0.3,
             ),

@@ -51,6 +51,7 @@ _ADAPTIVE = ("gain_cost", "durable", "conflict", "random", "oracle")
 
 GRIDS: Mapping[str, Grid] = {
     "two_tasks": _grid("two_tasks", ("interleave", "slow_only", "fast_only"), full=_LONG),
+    "zero_start": _grid("zero_start", ("interleave", "slow_only"), full=_LONG),
     "mixed": _grid("mixed", _ADAPTIVE, full=_LONG),
     "mixed_halved": _grid("mixed_halved", ("interleave",), full=_LONG),
     "recurring": _grid("recurring", _ADAPTIVE, full=_LONG),

@@ -68,6 +68,7 @@ def sequence(
     repeats: int = 1,
     interleave: bool = False,
     taught: str | Sequence[str] = (),
+    shown: int = 0,
     evaluate_every: str = "task",
     seed: int = 0,
     order_seed: int = 0,
@@ -76,12 +77,18 @@ def sequence(
 
     `order` is "given", "shuffled" (the tasks, by `order_seed`, the only thing it does) or "mixed"
     (all lessons, by `order_seed`). `taught` names the tasks to teach, all if it is empty; the
-    others are only evaluated. `examples_per_lesson` should be slow steps x problems per step.
+    others are only evaluated. Every seed prompt demonstrates `shown` training examples, drawn from
+    `seed`, which are then not taught. `examples_per_lesson` should be slow steps x problems per step.
     `repeats` goes through the whole sequence again; `interleave` takes the lessons of a pass in
     turn, one of each task. `evaluate_every` is "lesson" or "task". Raises StreamError, or
     registry.UnknownNameError for a mode or a task that does not exist.
     """
-    table = _by_name(tasks)
+    if isinstance(shown, bool) or not isinstance(shown, int) or shown < 0:
+        raise errors.StreamError(f"shown must be 0 or a positive integer, got {shown!r}")
+    table = {
+        name: task_makers.demonstrated(task, shown, seeds.derive(seed, "shown", name))
+        for name, task in _by_name(tasks).items()
+    }
     _check_known("order", order, _ORDERS)
     check_counts(lessons_per_task=lessons_per_task, repeats=repeats)
     for name in (chosen := task_makers.listed(taught) if taught else tuple(table)):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
+import itertools
+import random
 from collections.abc import Iterable, Sequence
 
 from fastslow import types
 from fastslow.evaluation import scorers
-from fastslow.streams import splits
+from fastslow.streams import errors, splits
 
 VALIDATION = 64  # default sizes of the splits that are not trained on, in examples
 TEST = 128
@@ -40,3 +44,28 @@ def make(
     """
     parts = splits.split(items, validation=validation, test=test, seed=split_seed, group=group)
     return types.Task(name, *parts, scorer=scorer, seed_prompt=types.Prompt(instruction))
+
+
+def demonstrated(task: types.Task, count: int, seed: int) -> types.Task:
+    """Return the task with `count` training examples moved into its seed prompt.
+
+    Drawn from `seed`, the answers in turn, so that all that there is room for occur, in random
+    order. Raises StreamError unless something is left to teach.
+    """
+    if count == 0:
+        return task
+    if count >= len(task.train):
+        raise errors.StreamError(
+            f"task {task.name!r} has {len(task.train)} training examples, "
+            f"too few to show {count} and teach the others"
+        )
+    rng = random.Random(seed)
+    by_target = collections.defaultdict(list)
+    for example in rng.sample(list(task.train), len(task.train)):
+        by_target[example.target].append(example)
+    in_turn = itertools.zip_longest(*by_target.values())
+    drawn = [example for turn in in_turn for example in turn if example is not None][:count]
+    demos = tuple(types.Demo(e.input, e.target) for e in rng.sample(drawn, count))
+    prompt = task.seed_prompt._replace(demos=task.seed_prompt.demos + demos)
+    train = tuple(example for example in task.train if example not in drawn)
+    return dataclasses.replace(task, train=train, seed_prompt=prompt)

@@ -167,3 +167,13 @@ def test_scheduled_refuses_missing_and_unknown_options(options, named):
 
     with pytest.raises(errors.StreamError, match=named):
         source(**options)
+
+
+def test_every_seed_prompt_shows_what_the_option_says():
+    made = schedule.sequence(map(task, "ab"), shown=2, examples_per_lesson=2)
+    for made_task in made.tasks.values():
+        demos = {demo.input for demo in made_task.seed_prompt.demos}
+        assert len(demos) == 2
+        assert not demos & {example.input for example in made_task.train}
+    with pytest.raises(errors.StreamError, match="shown must be 0 or a positive"):
+        schedule.sequence(map(task, "ab"), shown=-1)

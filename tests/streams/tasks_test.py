@@ -32,3 +32,27 @@ def test_make_says_when_there_is_too_little():
 
 def test_names_may_be_a_sequence_or_have_commas_between():
     assert tasks.listed("a, b,c") == tasks.listed(["a", "b", "c"]) == ("a", "b", "c")
+
+
+def test_demonstrated_examples_cover_the_answers_and_are_not_taught():
+    items = tasks.examples((f"item {n}", "yes" if n % 10 else "no") for n in range(60))
+    task = tasks.make("it", items, "Answer.", validation=4, test=6)
+    shown = tasks.demonstrated(task, 4, seed=0)
+    demos = shown.seed_prompt.demos
+    assert shown.seed_prompt.instruction == "Answer."
+    assert sorted(demo.output for demo in demos) == ["no", "no", "yes", "yes"]
+    assert len(shown.train) == len(task.train) - 4
+    assert {e.input for e in task.train} == {e.input for e in shown.train} | {
+        d.input for d in demos
+    }
+    assert (shown.validation, shown.test) == (task.validation, task.test)
+    assert tasks.demonstrated(task, 4, seed=0) == shown
+    assert tasks.demonstrated(task, 4, seed=1).seed_prompt != shown.seed_prompt
+    assert tasks.demonstrated(task, 0, seed=0) is task
+
+
+def test_something_must_be_left_to_teach():
+    items = tasks.examples((f"item {n}", "yes") for n in range(20))
+    task = tasks.make("it", items, "Answer.", validation=4, test=6)
+    with pytest.raises(errors.StreamError, match="10 training examples, too few to show 10"):
+        tasks.demonstrated(task, 10, seed=0)

@@ -1,4 +1,4 @@
-"""Movie sentiment, then locations in stories, from seed prompts that earn no reward."""
+"""Movie sentiment, then locations in stories, from seed prompts that show four examples."""
 
 from experiments.configs.two_tasks import get_config, get_test_config
 
