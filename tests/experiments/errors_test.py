@@ -28,6 +28,8 @@ def fails(tmp_path, *arguments):
         ("--config.slow.objective.name=cisp", "unknown objective 'cisp'; did you mean 'cispo'?"),
         ("--config.slow.learning_rate=-1", "slow.learning_rate must be positive"),
         ("--config.stream.tasks=('sentimnt',)", "did you mean 'sentiment'?"),
+        ("--config.stream.exponent=2", "unknown option of stream 'evals_short' 'exponent'"),
+        ("--stream=recurring:convention", "unknown stream 'convention'; did you mean 'conventions"),
     ],
 )
 def test_a_misspelt_name_suggests_the_nearest(tmp_path, flag, message):
