@@ -50,7 +50,7 @@ def beside_constant(score: float, constant: float, count: int) -> str:
         return ""
     margin = _SIGMAS * _standard_error(constant, count)
     if score < constant - margin:
-        return "is even below"
+        return "is below"
     return "cannot be told from" if score <= constant + margin else ""
 
 
@@ -64,12 +64,8 @@ def _collapse(
     line: overview.TaskLine, rows: Sequence[records.Row], answers: Sequence[tuple[str, str]]
 ) -> str:
     """Say whether a task's last score is no better than one answer given to everything."""
-    same, baseline = _sameness(answers), _baseline(line, rows)
-    if same:
-        return (
-            f"{line.name} gets one answer whatever is asked: {same}{baseline and '; '}{baseline}."
-        )
-    return f"{line.name} may have learned no more than one answer: {baseline}." if baseline else ""
+    parts = [part for part in (_sameness(answers), _baseline(line, rows)) if part]
+    return f"{line.name}: {'; '.join(parts)}." if parts else ""
 
 
 def _baseline(line: overview.TaskLine, rows: Sequence[records.Row]) -> str:
@@ -86,7 +82,7 @@ def _sameness(answers: Sequence[tuple[str, str]]) -> str:
     ((commonest, count),) = collections.Counter(given).most_common(1)
     if count < _SHARE * len(given):
         return ""
-    return f"{count} of the last {len(given)} answers are “{_brief(commonest)}”"
+    return f"{count} of the last {len(given)} answers are “{_brief(commonest)}”, whatever is asked"
 
 
 def _failures(rows: Iterable[records.Row]) -> list[str]:

@@ -1,0 +1,78 @@
+import re
+
+import pytest
+
+from fastslow.report.comparison import comparing, tables
+from fastslow.report.page import of_comparison
+from tests.report import reading
+from tests.report.comparison import synthetic
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory):
+    folder = synthetic.write_many(tmp_path_factory.mktemp("runs"), seeds=3)
+    return comparing.compare([str(folder / "*")], baseline="slow_only")
+
+
+def _render(comparison):
+    return reading.Page(
+        of_comparison.render(comparison, tables.every(comparison), []).decode("utf-8")
+    )
+
+
+@pytest.fixture(scope="module")
+def page(comparison):
+    return _render(comparison)
+
+
+def test_every_table_and_note_is_on_the_page(comparison, page):
+    for shown in tables.every(comparison):
+        wanted = [shown.header, *shown.rows, *([shown.footer] if shown.footer else [])]
+        assert [list(row) for row in wanted] in page.tables
+    assert set(comparison.notes) <= set(page.texts)
+
+
+def test_the_best_method_comes_first_in_words_and_figures(comparison, page):
+    means = {row[0]: row[2].partition(" ")[0] for row in tables.summary(comparison).rows}
+    best = max(means, key=lambda label: float(means[label]))
+    place = page.texts.index("Who learned most")
+    told = [text for text in page.texts[place + 1 :] if text.strip()]
+    assert told[0] == best
+    listed = re.findall(r"(\w+_?\w*) (\d\.\d{3}) \[", told[1])
+    assert dict(listed) == means
+    assert [value for _, value in listed] == sorted(means.values(), reverse=True)
+
+
+def test_the_verdicts_are_those_of_the_table_of_differences(comparison, page):
+    verdicts, measure = {}, ""
+    for row in tables.differences(comparison).rows:
+        measure = row[0] or measure
+        verdicts[measure, row[1]] = row[-1]
+    (told,) = [text for text in page.texts if text.startswith("interleave beside slow_only: ")]
+    for (measure, method), verdict in verdicts.items():
+        if method == "interleave" and verdict in ("better", "worse", "undecided"):
+            title = measure if measure.startswith("FLOP") else measure[0].lower() + measure[1:]
+            (part,) = [p for p in told.rstrip(".").split(": ", 1)[1].split("; ") if title in p]
+            assert part.startswith(verdict)
+
+
+def test_settings_that_differ_come_first(page):
+    header, first, *rest = page.tables[-1]
+    assert header == ["Setting", "slow_only", "fast_only", "interleave"]
+    assert first == ["scheduler.name", "slow_only", "fast_only", "interleave"]
+    same = [len(set(row[1:])) == 1 for row in rest]
+    assert same == sorted(same)
+    assert any(row[0] == "git" for row in rest)
+
+
+def test_a_single_run_is_no_comparison_but_a_page(tmp_path):
+    synthetic.write(tmp_path / "a")
+    page = _render(comparing.compare([str(tmp_path / "*")]))
+    assert "Who learned most" not in page.texts
+    assert any("One run only" in text for text in page.texts)
+
+
+def test_without_a_run_that_counts_the_page_says_so(tmp_path):
+    synthetic.write(tmp_path / "a", done=False, events=7)
+    page = _render(comparing.compare([str(tmp_path / "*")]))
+    assert any("No run gets to this point" in text for text in page.texts)
