@@ -78,9 +78,9 @@ def sequence(
     `order` is "given", "shuffled" (the tasks, by `order_seed`, the only thing it does) or "mixed"
     (all lessons, by `order_seed`). `taught` names the tasks to teach, all if it is empty; the
     others are only evaluated. Every seed prompt demonstrates `shown` training examples, drawn from
-    `seed`, which are then not taught. `examples_per_lesson` should be slow steps x problems per step.
-    `repeats` goes through the whole sequence again; `interleave` takes the lessons of a pass in
-    turn, one of each task. `evaluate_every` is "lesson" or "task". Raises StreamError, or
+    `seed`, which are then not taught. `examples_per_lesson` should be slow steps x problems per
+    step. `repeats` goes through the whole sequence again; `interleave` takes the lessons of a pass
+    in turn, one of each task. `evaluate_every` is "lesson" or "task". Raises StreamError, or
     registry.UnknownNameError for a mode or a task that does not exist.
     """
     if isinstance(shown, bool) or not isinstance(shown, int) or shown < 0:
