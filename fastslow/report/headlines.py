@@ -76,7 +76,8 @@ def _channel(rows: Sequence[records.Row]) -> Headline:
     alone, other, together = map(wording.change, gains)
     sentence = (
         f"Gain over neither ({wording.score(neither)}): prompts alone {alone}, "
-        f"weights alone {other}, both {together}."
+        f"weights alone {other}, both {together}; the weights add "
+        f"{wording.change(both - prompts)} to what the prompts do."
     )
     return Headline(question, _carrier(*gains), sentence)
 

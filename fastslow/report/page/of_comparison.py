@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
+from fastslow.metrics import matrix as matrices
 from fastslow.metrics import statistics
 from fastslow.report import cautions, figures, headlines, runs, table, wording
 from fastslow.report.comparison import comparing, groups, measures, series, tables
@@ -104,9 +107,13 @@ def _inside(title: str) -> str:
 
 
 def _warnings(comparison: comparing.Comparison) -> list[str]:
-    """Name every method and task whose score is not above that of the best constant answer."""
+    """Name methods that learned nothing, and scores not above that of the best constant answer."""
     constants = series.constants(comparison.methods)
-    told = []
+    told = [
+        f"{method.label} gained nothing, so there was nothing to forget, and no reason to drift."
+        for method in comparison.methods
+        if method.runs and all(_gain(run) <= 0 for run in method.runs)
+    ]
     for method in comparison.methods:
         for task, constant in constants.items():
             count = sum(cautions.last_count(task, run.rows) for run in method.runs)
@@ -115,6 +122,13 @@ def _warnings(comparison: comparing.Comparison) -> list[str]:
                 always = f"the {wording.score(constant)} of the best constant answer"
                 told.append(f"{method.label} on {task}: {wording.score(score)} {found} {always}.")
     return told
+
+
+def _gain(run: runs.Run) -> float:
+    """Return the largest gain of a task over the untouched model, at any evaluation of the run."""
+    scores = matrices.from_records(run.rows).scores
+    gains = scores - scores[0]
+    return 0.0 if np.isnan(gains).all() else float(np.nanmax(gains))
 
 
 def _settings(comparison: comparing.Comparison) -> layout.Section | None:

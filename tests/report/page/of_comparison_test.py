@@ -76,3 +76,18 @@ def test_without_a_run_that_counts_the_page_says_so(tmp_path):
     synthetic.write(tmp_path / "a", done=False, events=7)
     page = _render(comparing.compare([str(tmp_path / "*")]))
     assert any("No run gets to this point" in text for text in page.texts)
+
+
+def test_a_method_that_learned_nothing_is_not_praised_for_forgetting_nothing(tmp_path):
+    folder = synthetic.write_many(tmp_path, seeds=1)
+    comparison = comparing.compare([str(folder / "*")])
+    flat = [
+        {**row, "scores": dict.fromkeys(row["scores"], 0.5)} if "scores" in row else row
+        for row in comparison.methods[1].runs[0].rows
+    ]
+    idle = comparison.methods[1]._replace(runs=(comparison.methods[1].runs[0]._replace(rows=flat),))
+    changed = comparison._replace(methods=(comparison.methods[0], idle, comparison.methods[2]))
+    told = [text for text in _render(changed).texts if "gained nothing" in text]
+    assert told == [
+        f"{idle.label} gained nothing, so there was nothing to forget, and no reason to drift."
+    ]
