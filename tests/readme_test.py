@@ -42,7 +42,12 @@ def test_programs_run_as_written(command, tmp_path):
         arguments.append("--dry_run")
     if arguments[1].startswith("benchmarks."):
         arguments.append("--help")
-    if arguments[1] in ("experiments.report", "experiments.export", "experiments.compare"):
+    if arguments[1] in (
+        "experiments.report",
+        "experiments.export",
+        "experiments.compare",
+        "experiments.probe",
+    ):
         run_the_main_job(tmp_path)
     (tmp_path / "my_streams.py").write_text(stream_of_the_readme())
     done = run(arguments, tmp_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -24,9 +24,10 @@ class Allocation(NamedTuple):
     weights: W = ts - bs, the gain that the weights carry by themselves.
     prompt: P = be - bs, the gain that the prompt carries by itself.
     on_top: te - be, what the weights add where the prompt is in use.
-    misallocated: the share of W that the prompt alone would have given, min(max(P, 0), W) / W in
-      [0, 1]: 0 where the prompt gives nothing, 1 where it gives as much as the weights. NaN where
-      the weights carry no gain (W <= 0).
+    covered: min(max(P, 0), W), the part of W that the prompt alone would have given too.
+    misallocated: covered / W in [0, 1]: 0 where the prompt gives nothing, 1 where it gives as much
+      as the weights. Both are NaN where the weights carry no gain (W <= 0). A share of a small W is
+      a share of noise: weights that were taught under evolved prompts may carry little without.
     drift: KL(trained || base) on the task with the prompt, nats per token.
     drift_per_reward: drift / on_top, nats per token for a whole unit of reward (0.01 of it for a
       percentage point). NaN where the weights add nothing on top (te <= be), however large the
@@ -36,6 +37,7 @@ class Allocation(NamedTuple):
     weights: float
     prompt: float
     on_top: float
+    covered: float
     misallocated: float
     drift: float
     drift_per_reward: float
@@ -70,6 +72,7 @@ class Misallocation:
             "Weights\nalone",
             "Prompt\nalone",
             "Weights\non top",
+            "Both\ncarry",
             "Mis-\nallocated",
             "Drift,\nnats",
             "Drift per\nreward",
@@ -100,21 +103,37 @@ def allocation(corners: Mapping[str, float], drift: float | None) -> Allocation:
     prompt = corners["base_evolved"] - corners["base_seed"]
     on_top = corners["trained_evolved"] - corners["base_evolved"]
     spent = math.nan if drift is None else drift
-    covered = math.nan if math.isnan(prompt) else min(max(prompt, 0.0), weights)
+    known = weights > 0 and not math.isnan(prompt)
+    covered = min(max(prompt, 0.0), weights) if known else math.nan
     return Allocation(
         weights,
         prompt,
         on_top,
-        covered / weights if weights > 0 else math.nan,
+        covered,
+        covered / weights if known else math.nan,
         spent,
         spent / on_top if on_top > 0 else math.nan,
     )
 
 
 def average(found: Mapping[str, Allocation]) -> Allocation:
-    """Return the mean of every figure over the tasks for which it is known."""
+    """Return the mean of every figure over the tasks for which it is known; ratios are of sums.
+
+    So a task weighs in `misallocated` by what its weights carry, in `drift_per_reward` by what they
+    add on top.
+    """
     columns = zip(*found.values(), strict=True)
-    return Allocation(*(matrix.mean(np.array(column, np.float64)) for column in columns))
+    means = Allocation(*(matrix.mean(np.array(column, np.float64)) for column in columns))
+    carried = [a for a in found.values() if not math.isnan(a.misallocated)]
+    bought = [a for a in found.values() if not math.isnan(a.drift_per_reward)]
+    return means._replace(
+        misallocated=_ratio([a.covered for a in carried], [a.weights for a in carried]),
+        drift_per_reward=_ratio([a.drift for a in bought], [a.on_top for a in bought]),
+    )
+
+
+def _ratio(parts: Sequence[float], wholes: Sequence[float]) -> float:
+    return math.fsum(parts) / math.fsum(wholes) if wholes else math.nan
 
 
 def _read(told: Mapping[str, float | None]) -> Allocation:
@@ -125,6 +144,7 @@ def _cells(found: Allocation) -> tuple[str, ...]:
     gains = (found.weights, found.prompt, found.on_top)
     return (
         *map(wording.change, gains),
+        wording.score(found.covered),
         wording.score(found.misallocated),
         wording.divergence(found.drift),
         wording.divergence(found.drift_per_reward),

@@ -24,9 +24,10 @@ class Representation:
     The probe set are the first `examples` validation items of every task under its seed prompt, the
     same tokens for every method and event. Update: dense weights minus base, of every kernel that
     moved; relative norm ||delta|| / ||base|| (Frobenius). Hidden states: the residual stream behind
-    the layer at every token of the probe set, minus its mean over them. Effective ranks are those
-    of Roy and Vetterli. Dormant: FFN units whose mean |activation| is at most `threshold` of the
-    layer's mean (Sokar et al.; gated SiLU units are hardly ever exactly 0).
+    the layer at every token of the probe set, each scaled to the same length, as the next layer's
+    norm does (or the few tokens with huge activations were all that is seen), minus their mean.
+    Effective ranks are those of Roy and Vetterli. Dormant: FFN units whose mean |activation| is at
+    most `threshold` of the layer's mean (Sokar et al.; gated SiLU units are hardly ever exactly 0).
     """
 
     examples: int = 8
@@ -113,9 +114,10 @@ def kernel_updates(subject: subjects.Subject) -> list[dict[str, dict[str, float]
 
 
 def hidden_rank(layer: activations.Layer) -> float:
-    """Return the effective rank of the hidden states around their mean."""
-    centred = layer.hidden.astype(np.float64)
-    return spectra.effective_rank(spectra.singular_values(centred - centred.mean(axis=0)))
+    """Return the effective rank of the hidden states, each of length 1, around their mean."""
+    states = layer.hidden.astype(np.float64)
+    states /= np.maximum(np.linalg.norm(states, axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    return spectra.effective_rank(spectra.singular_values(states - states.mean(axis=0)))
 
 
 def _line(layer: types.Json) -> list[float]:
