@@ -76,16 +76,17 @@ def show(answer: probing.Answer, console: rich.console.Console) -> None:
         console.print(f"{answer.name}: {answer.problem}", highlight=False, markup=False)
         return
     table.show(answer.tables, console)
-    for line in about(answer.content):
+    for line in about(answer.content, answer.reused):
         console.print(line, highlight=False, markup=False)
 
 
-def about(content: Mapping[str, Any]) -> list[str]:
+def about(content: Mapping[str, Any], reused: bool) -> list[str]:
     """Return what to know of a table: when, from what, at which cost, and the notes."""
+    again = f"measured before, by commit {content['git'] or 'unknown'}; --force measures anew"
     cost = content["cost"]
     spent = f"{wording.quantity(wording.tokens(cost))} tokens, {wording.duration(cost['seconds'])}"
     first = f"{content['diagnostic']} after event {content['event']}, from {content['reads']}"
-    return [f"{first} ({spent})", *(f"  {note}" for note in content["notes"])]
+    return [f"{first} ({spent})", *(f"  {note}" for note in (*content["notes"], *[again] * reused))]
 
 
 def _literal(text: str) -> Any:

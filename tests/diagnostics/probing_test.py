@@ -63,6 +63,9 @@ def test_program_shows_tables_and_where_they_are(run):
     assert "trained weights" in output
     assert "items behind each score: ants 6, bees 6, cats 6" in output
     assert f"Results: {run / 'diagnostics'}" in output.replace("\n", "")
+    status, output = cli.run("probe", f"--workdir={run}", "--what=misallocation")
+    assert status == 0, output
+    assert "measured before, by commit" in output
 
 
 @pytest.mark.parametrize(
