@@ -1,11 +1,11 @@
 """Speed of the engine and of a LoRA update on SmolLM2-135M, beside peers on the same machine.
 
-    python -m benchmarks.engine [--rows=64 --nonaive] [--probe=path/to/smollm2_jax.py]
+    python -m benchmarks.engine [--rows=64 --answers=4 --nonaive] [--probe=path/to/smollm2_jax.py]
 
 Peers: `naive.py`, and with --probe a module of the interface (prefix, suffix, sample, logps, lora,
-tobf) of the prototype this engine replaced. One shared prompt, rows of random tokens, every row
-decodes to the full length. Best of --repeats after one warm-up call, which compiles; tokens count
-once, however often a peer computes them.
+tobf) of the prototype this engine replaced. One shared prompt, rows of random tokens, --answers
+rows to each question as in a slow step, every row decodes to the full length. Best of --repeats
+after one warm-up call, which compiles; tokens count once, however often a peer computes them.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _MODEL = flags.DEFINE_string("model", "smollm2-135m-instruct", "A model that loa
 _PROBE = flags.DEFINE_string("probe", None, "Path of the prototype's module, to measure it too.")
 _NAIVE = flags.DEFINE_bool("naive", True, "Measure the naive peer too: minutes at 64 rows.")
 _ROWS = flags.DEFINE_integer("rows", 16, "Rows of a batch.")
+_ANSWERS = flags.DEFINE_integer("answers", 1, "Rows with the same question; divides --rows.")
 _PREFIX = flags.DEFINE_integer("prefix", 170, "Tokens of the shared prompt.")
 _QUESTION = flags.DEFINE_integer("question", 64, "Tokens of each row's question.")
 _COMPLETION = flags.DEFINE_integer("completion", 6, "Tokens trained on, per row.")
@@ -111,14 +112,17 @@ def time_engine(language_model: model.LanguageModel, inputs: Inputs) -> Seconds:
     generate = functools.partial(runner.generate, variables, requests, temperature=1.0)
     prompt = fastest(lambda: generate(max_tokens=1))
     both = fastest(lambda: generate(max_tokens=_NEW_TOKENS.value))
-    packed = branches.pack(prefix, inputs.questions.tolist(), inputs.completions[:, None].tolist())
+    answers = _ANSWERS.value
+    grouped = inputs.completions.reshape(-1, answers, inputs.completions.shape[1])
+    packed = branches.pack(prefix, inputs.questions[::answers].tolist(), grouped.tolist())
 
     @jax.jit
     def update(lora: Any, params: Any, rows: batch.TokenBatch) -> Any:
         def loss(lora: Any) -> jax.Array:
             logits = decoder.completion_logits(c, {"params": params, "lora": lora}, rows)
-            count, size = inputs.completions.shape
-            return mean_logprob(logits[:count, :size], inputs.completions)
+            targets = grouped.reshape(len(grouped), -1)
+            count, size = targets.shape
+            return mean_logprob(logits[:count, :size], targets)
 
         return jax.value_and_grad(loss)(lora)
 
@@ -215,7 +219,7 @@ def _probe_params(language_model: model.LanguageModel) -> Any:
 
 def report(times: dict[str, Seconds]) -> None:
     """Print tokens per second of everyone and our ratios to them."""
-    prompt = _PREFIX.value + _ROWS.value * _QUESTION.value
+    prompt = _PREFIX.value + _ROWS.value // _ANSWERS.value * _QUESTION.value
     tokens = {
         "prompt": prompt,
         "decode": _ROWS.value * (_NEW_TOKENS.value - 1),
@@ -239,6 +243,8 @@ def main(argv: Sequence[str]) -> None:
     """Measure everyone and print the table."""
     if len(argv) > 1:
         raise app.UsageError(f"unexpected arguments: {argv[1:]}")
+    if _ANSWERS.value < 1 or _ROWS.value % _ANSWERS.value:
+        raise app.UsageError(f"--answers={_ANSWERS.value} does not divide --rows={_ROWS.value}")
     language_model = loading.load(_MODEL.value, dtype="bfloat16")
     noise = np.random.default_rng(0)
     inputs = Inputs(
@@ -246,11 +252,12 @@ def main(argv: Sequence[str]) -> None:
             noise.integers(3, language_model.config.vocab_size, shape, np.int32)
             for shape in (
                 (_PREFIX.value,),
-                (_ROWS.value, _QUESTION.value),
+                (_ROWS.value // _ANSWERS.value, _QUESTION.value),
                 (_ROWS.value, _COMPLETION.value),
             )
         )
     )
+    inputs = inputs._replace(questions=np.repeat(inputs.questions, _ANSWERS.value, axis=0))
     contenders: dict[str, Callable[[], Seconds]] = {
         "engine": lambda: time_engine(language_model, inputs)
     }

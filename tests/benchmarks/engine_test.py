@@ -37,7 +37,8 @@ def test_the_naive_peer_decodes_what_its_logits_say():
 
 
 def test_the_benchmark_prints_a_line_per_contender(capsys):
-    sizes = {"rows": 2, "prefix": 3, "question": 4, "completion": 2, "new_tokens": 2, "repeats": 1}
+    sizes = {"rows": 4, "answers": 2, "prefix": 3, "question": 4, "completion": 2, "repeats": 1}
+    sizes |= {"new_tokens": 2}
     flags.FLAGS.mark_as_parsed()
     with flagsaver.flagsaver(model="tiny-random", **sizes):
         benchmark.main([])
