@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from typing import ClassVar
 
 from fastslow import types
+from fastslow.scheduler import memoryless
 
 
 @dataclasses.dataclass(frozen=True)
-class Conflict:
+class Conflict(memoryless.Memoryless):
     """Keep a lesson in text when its gradient conflicts with an earlier task's, else in weights.
 
     The conflict is a negative cosine, the measure of gradient surgery (PCGrad, arXiv 2001.06782).
@@ -29,10 +29,6 @@ class Conflict:
         if not 0 <= self.threshold <= 1:
             raise ValueError(f"threshold must be in [0, 1], got {self.threshold}")
 
-    def init(self) -> types.Json:
-        """Return the empty state: the gradients of earlier tasks are in the probe's cosine."""
-        return {}
-
     def decide(self, state: types.Json, lesson: types.Lesson, probe: types.Probe) -> types.Decision:
         """Return the fast budget without a signal or with a conflict, else the slow one."""
         if not math.isnan(probe.silent_share) and probe.silent_share >= 1:
@@ -45,13 +41,3 @@ class Conflict:
             reason = f"{against}: teaching the weights would undo it"
             return types.Decision(self.fast_budget, 0, reason)
         return types.Decision(0, self.slow_steps, f"{against}: the weights can take it")
-
-    def observe(
-        self,
-        state: types.Json,
-        lesson: types.Lesson,
-        probe: types.Probe,
-        absorbed: Sequence[types.Absorbed],
-    ) -> types.Json:
-        """Return the state unchanged."""
-        return state

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from typing import ClassVar
 
 from fastslow import types
+from fastslow.scheduler import memoryless
 
 
 @dataclasses.dataclass(frozen=True)
-class Durable:
+class Durable(memoryless.Memoryless):
     """Teach the weights only lessons that recur: a one-off convention stays text."""
 
     fast_budget: int = 160
@@ -25,10 +25,6 @@ class Durable:
         if self.recurrences < 1:
             raise ValueError(f"recurrences must be at least 1, got {self.recurrences}")
 
-    def init(self) -> types.Json:
-        """Return the empty state: the probe has all this policy needs."""
-        return {}
-
     def decide(self, state: types.Json, lesson: types.Lesson, probe: types.Probe) -> types.Decision:
         """Return the slow budget for a task that came back and has a signal, else the fast one."""
         seen = f"{lesson.task_name} came {probe.times_seen} time(s) before"
@@ -39,13 +35,3 @@ class Durable:
             reason = f"{seen}, but no group of samples has reward variance: prompts first"
             return types.Decision(self.fast_budget, 0, reason)
         return types.Decision(0, self.slow_steps, f"{seen}: it recurs, teach the weights")
-
-    def observe(
-        self,
-        state: types.Json,
-        lesson: types.Lesson,
-        probe: types.Probe,
-        absorbed: Sequence[types.Absorbed],
-    ) -> types.Json:
-        """Return the state unchanged."""
-        return state

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import ClassVar
 
 from fastslow import types
+from fastslow.scheduler import memoryless
 
 
 @dataclasses.dataclass(frozen=True)
-class Interleave:
+class Interleave(memoryless.Memoryless):
     """Give every lesson to both channels, fast first (Fast-Slow Training)."""
 
     fast_budget: int = 160  # metric calls per lesson
@@ -18,22 +18,8 @@ class Interleave:
 
     probing: ClassVar[bool] = False
 
-    def init(self) -> types.Json:
-        """Return the empty state: this policy remembers nothing."""
-        return {}
-
     def decide(self, state: types.Json, lesson: types.Lesson, probe: types.Probe) -> types.Decision:
         """Return both budgets, whatever the lesson."""
         return types.Decision(
             self.fast_budget, self.slow_steps, "every lesson: prompts, then weights"
         )
-
-    def observe(
-        self,
-        state: types.Json,
-        lesson: types.Lesson,
-        probe: types.Probe,
-        absorbed: Sequence[types.Absorbed],
-    ) -> types.Json:
-        """Return the state unchanged."""
-        return state

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import ClassVar
 
 from fastslow import types
+from fastslow.scheduler import memoryless
 
 
 @dataclasses.dataclass(frozen=True)
-class Oracle:
+class Oracle(memoryless.Memoryless):
     """Try each channel from the same state and keep what is best for all tasks taught so far.
 
     What was tried and discarded counts as cost of deciding. It is greedy: the best for now, judged
@@ -22,22 +22,8 @@ class Oracle:
 
     probing: ClassVar[bool] = True
 
-    def init(self) -> types.Json:
-        """Return the empty state: this policy remembers nothing."""
-        return {}
-
     def decide(self, state: types.Json, lesson: types.Lesson, probe: types.Probe) -> types.Decision:
         """Return three trials: nothing, prompts only, weights only."""
         trials = ((0, 0), (self.fast_budget, 0), (0, self.slow_steps))
         reason = "try nothing, prompts and weights; keep the best on validation examples"
         return types.Decision(0, 0, reason, tuple(types.Budgets(*trial) for trial in trials))
-
-    def observe(
-        self,
-        state: types.Json,
-        lesson: types.Lesson,
-        probe: types.Probe,
-        absorbed: Sequence[types.Absorbed],
-    ) -> types.Json:
-        """Return the state unchanged."""
-        return state

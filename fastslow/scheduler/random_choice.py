@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Sequence
 from typing import ClassVar
 
 from fastslow import types
+from fastslow.scheduler import memoryless
 
 
 @dataclasses.dataclass(frozen=True)
-class Random:
+class Random(memoryless.Memoryless):
     """Give each lesson to one channel, drawn by lot: what a policy that decides must beat."""
 
     fast_budget: int = 160
@@ -25,22 +25,8 @@ class Random:
         if not 0 <= self.fast_share <= 1:
             raise ValueError(f"fast_share must be in [0, 1], got {self.fast_share}")
 
-    def init(self) -> types.Json:
-        """Return the empty state: this policy remembers nothing."""
-        return {}
-
     def decide(self, state: types.Json, lesson: types.Lesson, probe: types.Probe) -> types.Decision:
         """Return the budget of one channel, drawn with the lesson's seed."""
         if random.Random(probe.draw).random() < self.fast_share:
             return types.Decision(self.fast_budget, 0, "by lot: prompts")
         return types.Decision(0, self.slow_steps, "by lot: weights")
-
-    def observe(
-        self,
-        state: types.Json,
-        lesson: types.Lesson,
-        probe: types.Probe,
-        absorbed: Sequence[types.Absorbed],
-    ) -> types.Json:
-        """Return the state unchanged."""
-        return state
