@@ -14,13 +14,13 @@ def get_config() -> ml_collections.ConfigDict:
     config = quickstart.get_config()
     config.stream.update(
         tasks=("sentiment", "locations"),
-        lessons_per_task=2,
-        examples_per_lesson=96,  # 8 slow steps of 12 problems
+        lessons_per_task=3,
+        examples_per_lesson=48,  # 4 slow steps of 12 problems
         shown=4,
         evaluate_every="lesson",
         test=96,
     )
-    config.scheduler.update(fast_budget=160, slow_steps=8)
+    config.scheduler.update(fast_budget=120, slow_steps=4)
     return config
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
@@ -49,8 +50,19 @@ def change(number: Callable[[runs.Run], float]) -> Callable[[runs.Run, runs.Run]
 
 
 def relative_steps(run: runs.Run, baseline: runs.Run) -> float:
-    """Return the slow steps of a run to the baseline's best mean score, over the baseline's own."""
-    return efficiency.relative_effort(efficiency.curve(run.rows), efficiency.curve(baseline.rows))
+    """Return slow steps to the baseline's best score over the baseline's own, mean over tasks.
+
+    Per task: only steps on lessons of the task count, so that a task that comes later starts at 0.
+    A task on which the baseline is best before its first step is left out; one on which the run
+    never gets there makes the mean infinite.
+    """
+    ratios = []
+    for task in matrices.from_records(run.rows).task_names:
+        own = efficiency.of_task(task, efficiency.slow_steps)
+        ours, theirs = (efficiency.curve(r.rows, task, own) for r in (run, baseline))
+        ratios.append(efficiency.relative_effort(ours, theirs))
+    known = [ratio for ratio in ratios if not math.isnan(ratio)]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def relative_drift(run: runs.Run, baseline: runs.Run) -> float:

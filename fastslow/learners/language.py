@@ -14,7 +14,7 @@ import numpy as np
 from fastslow import config, learner, registry, seeds, types
 from fastslow.fast import channel as fast_channel
 from fastslow.fast import prompt as prompts
-from fastslow.learners import frozen_weights, seed_prompts
+from fastslow.learners import frozen_weights, memo, seed_prompts
 from fastslow.lm import engine as engines
 from fastslow.lm import model as models
 from fastslow.lm import policy as policies
@@ -185,12 +185,32 @@ def assemble(
 
 
 def learner_of(parts: Language) -> learner.Learner:
-    """Return the parts as the loop sees them."""
+    """Return the parts as the loop sees them; what did not change is not measured again."""
+    remembered = memo.Memo()
+
+    def predict_once(
+        state: types.ModelState,
+        task: types.Task,
+        examples: types.Split,
+        seed: int,
+        temperature: float,
+    ) -> learner.Predictions:
+        key = ("predict", task.name, tuple(example.id for example in examples))
+        prompt = parts.fast.best(state.fast, task.name)
+        inputs = (prompt, temperature, seed if temperature else None)  # greedy answers need no seed
+        compute = functools.partial(predict, parts, state, task, examples, seed, temperature)
+        return remembered(key, state.slow, inputs, compute)
+
+    def drift_once(state: types.ModelState, task: types.Task) -> learner.DriftReport:
+        prompt = parts.fast.best(state.fast, task.name)
+        compute = functools.partial(drift, parts, state, task)
+        return remembered(("drift", task.name), state.slow, prompt, compute)
+
     return learner.Learner(
         slow=parts.slow,
         fast=parts.fast,
-        predict=functools.partial(predict, parts),
-        drift=functools.partial(drift, parts),
+        predict=predict_once,
+        drift=drift_once,
         export=lambda state, directory: parts.fast.export(state.fast, directory),
         probe=functools.partial(probe, parts),
     )

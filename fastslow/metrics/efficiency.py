@@ -29,6 +29,11 @@ def cost(field: str) -> Effort:
     return lambda lesson: float(sum(part[field] for part in _costs(lesson)))
 
 
+def of_task(task: str, effort: Effort) -> Effort:
+    """Return the effort that counts only lessons of one task."""
+    return lambda lesson: effort(lesson) if lesson["task"] == task else 0.0
+
+
 def tokens(lesson: Mapping[str, Any]) -> float:
     """Return the tokens of a lesson row: read, written or trained on."""
     fields = ("prompt_tokens", "completion_tokens", "train_tokens")

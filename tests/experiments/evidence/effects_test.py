@@ -49,6 +49,30 @@ def test_steps_to_the_baselines_best_over_its_own():
     assert effects.relative_steps(SLOW, FAST) == math.inf  # never reaches 0.8
 
 
+def test_steps_count_on_the_lessons_of_their_own_task():
+    def two_tasks(first, second):
+        return run(
+            [
+                evaluation(0, {"a": 0.0, "b": 0.0}, {}),
+                lesson(1, "a", 0, 8),
+                evaluation(2, {"a": 0.5, "b": 0.0}, {}),
+                lesson(3, "b", 0, 2),
+                evaluation(4, {"a": 0.5, "b": first}, {}),
+                lesson(5, "b", 0, 2),
+                evaluation(6, {"a": 0.5, "b": second}, {}),
+            ]
+        )
+
+    slow, fast = two_tasks(0.1, 0.6), two_tasks(0.7, 0.7)
+    assert effects.relative_steps(fast, slow) == 0.75  # a: 8 of 8 steps, b: 2 of 4
+    assert effects.relative_steps(slow, fast) == math.inf
+
+
+def test_a_task_that_the_baseline_knows_untaught_is_left_out():
+    known = learner([0.5, 0.4, 0.3], [0.0, 0.1, 0.3])
+    assert math.isnan(effects.relative_steps(FAST, known))
+
+
 def test_drift_is_compared_at_the_score_that_both_reach():
     # both reach 0.5: at a drift of 0.1 and of 0.5
     assert effects.relative_drift(FAST, SLOW) == pytest.approx(0.2)
