@@ -23,7 +23,7 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks import naive
-from fastslow.lm import batch, branches, decoder, loading, model
+from fastslow.lm import batch, decoder, loading, model, packing
 from fastslow.lm import engine as engine_lib
 
 _MODEL = flags.DEFINE_string("model", "smollm2-135m-instruct", "A model that loading.load knows.")
@@ -94,7 +94,7 @@ def adapters(language_model: model.LanguageModel) -> Any:
 
 
 def mean_logprob(logits: jax.Array, tokens: np.ndarray) -> jax.Array:
-    """Return the mean log-probability of tokens (R, N) under logits (R, N, V)."""
+    """Return the mean log-probability of tokens (...) under logits (..., V)."""
     logprobs = jax.nn.log_softmax(logits)
     return jnp.take_along_axis(logprobs, tokens[..., None], axis=-1).mean()
 
@@ -114,15 +114,13 @@ def time_engine(language_model: model.LanguageModel, inputs: Inputs) -> Seconds:
     both = fastest(lambda: generate(max_tokens=_NEW_TOKENS.value))
     answers = _ANSWERS.value
     grouped = inputs.completions.reshape(-1, answers, inputs.completions.shape[1])
-    packed = branches.pack(prefix, inputs.questions[::answers].tolist(), grouped.tolist())
+    packed = packing.token_batch(prefix, inputs.questions[::answers].tolist(), grouped.tolist())
 
     @jax.jit
     def update(lora: Any, params: Any, rows: batch.TokenBatch) -> Any:
         def loss(lora: Any) -> jax.Array:
             logits = decoder.completion_logits(c, {"params": params, "lora": lora}, rows)
-            targets = grouped.reshape(len(grouped), -1)
-            count, size = targets.shape
-            return mean_logprob(logits[:count, :size], targets)
+            return mean_logprob(logits[: grouped.size], grouped.ravel())
 
         return jax.value_and_grad(loss)(lora)
 

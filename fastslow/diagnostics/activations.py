@@ -33,7 +33,7 @@ def look(
     width = batch.BUCKETS.prefix.fit(batch.longest(texts))
     tokens = jnp.asarray(batch.pad_left(texts, len(texts), width))
     rows = batch.plain_rows(tokens, jnp.asarray(batch.lengths(texts, len(texts))))
-    real = np.asarray(rows.segments) != batch.PADDING
+    real = np.asarray(rows.sequences) != batch.PADDING
     around = decoder.places(shape, rows, 0)
     x = decoder.embedded(shape, variables, tokens)
     stacked = decoder.stacked_blocks(variables)

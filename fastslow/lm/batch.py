@@ -15,29 +15,27 @@ Tokens: TypeAlias = Sequence[int]
 
 
 class Rows(NamedTuple):
-    """Tokens (R, T) int32 to run behind a prefix, and what sees what: causal within a segment.
+    """Tokens (R, T) int32 to run behind a prefix, and what sees what: earlier tokens only.
 
-    `segments`: PADDING is seen by nothing; TRUNK is seen by every later token; tokens of any other
-    segment see the trunk and their own segment, so that several completions share one question.
+    A token sees those of its own sequence that are in the trunk or in its own branch, so that
+    sequences share a row, and several completions one question (see `packing`).
     """
 
     tokens: Array
     positions: Array  # (R, T) int32, counted from the end of the prefix
-    segments: Array  # (R, T) int32
+    sequences: Array  # (R, T) int32; PADDING is seen by nothing
+    branches: Array  # (R, T) int32; TRUNK is seen by the whole sequence
 
 
 class TokenBatch(NamedTuple):
-    """Rows that share one prefix, and what to predict in them (see `branches.pack`).
-
-    Rows added to fill the bucket have no targets.
-    """
+    """Rows that share one prefix, and what to predict in them (see `packing.token_batch`)."""
 
     prefix: Array  # (P,) int32, right-padded
     prefix_length: Array  # () int32
     rows: Rows  # (R, T)
-    predictors: Array  # (R, M) int32: the token of the row whose logits predict each target
-    targets: Array  # (R, M) int32, right-padded
-    lengths: Array  # (R,) int32: how many targets are real
+    predictors: Array  # (N,) int32: index among all R * T tokens of the one that predicts a target
+    targets: Array  # (N,) int32
+    target_count: Array  # () int32: how many targets are real, the first ones
 
 
 PADDING = -1
@@ -48,8 +46,8 @@ def plain_rows(tokens: jax.Array, lengths: jax.Array) -> Rows:
     """Return rows that hold one sequence each, of `lengths` (R,), flush right in `tokens`."""
     start = tokens.shape[1] - lengths[:, None]
     index = jnp.arange(tokens.shape[1])[None]
-    segments = jnp.where(index >= start, TRUNK, PADDING)
-    return Rows(tokens, jnp.maximum(index - start, 0), segments)
+    sequences = jnp.where(index >= start, 0, PADDING)
+    return Rows(tokens, jnp.maximum(index - start, 0), sequences, jnp.full_like(sequences, TRUNK))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,9 +79,11 @@ class BatchBuckets:
     """The buckets of every padded axis."""
 
     prefix: Buckets = Buckets(64, steps=2)
-    question: Buckets = Buckets(32, steps=2)
+    width: Buckets = Buckets(128, steps=4)  # of a packed row
+    rows: Buckets = Buckets(1, steps=4)  # packed rows
+    requests: Buckets = Buckets(8)  # that are decoded or scored together
     completion: Buckets = Buckets(8)
-    rows: Buckets = Buckets(8)
+    targets: Buckets = Buckets(16)  # of a TokenBatch
 
 
 BUCKETS = BatchBuckets()

@@ -20,7 +20,7 @@ class Settings:
     """How requests become batches."""
 
     max_rows: int = 64
-    max_tokens_at_once: int = 8192  # of padded rows together: bounds memory
+    max_tokens_at_once: int = 8192  # of questions with what stands behind them: bounds memory
     buckets: batch.BatchBuckets = batch.BUCKETS
     remembered_prefix: batch.Buckets = _REMEMBERED_PREFIX
     remembered_question: batch.Buckets = _REMEMBERED_QUESTION
@@ -61,11 +61,13 @@ def plan(
 
 
 def _cut(indices: list[int], lengths: Sequence[int], settings: Settings) -> list[list[int]]:
-    """Cut indices, longest row first, into chunks that respect both limits (at least one row)."""
-    chunks = []
-    while indices:
-        longest = settings.buckets.question.fit(lengths[indices[0]])
-        rows = max(1, min(settings.max_rows, settings.max_tokens_at_once // longest))
-        chunks.append(indices[:rows])
-        indices = indices[rows:]
+    """Cut indices into chunks that respect both limits (at least one row)."""
+    chunks: list[list[int]] = []
+    room = 0
+    for index in indices:
+        room -= lengths[index]
+        if not chunks or room < 0 or len(chunks[-1]) == settings.max_rows:
+            chunks.append([])
+            room = settings.max_tokens_at_once - lengths[index]
+        chunks[-1].append(index)
     return chunks

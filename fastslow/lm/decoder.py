@@ -71,10 +71,14 @@ def places(
     shape: config.DecoderConfig, rows: batch.Rows, prefix_length: jax.Array | int
 ) -> block.Places:
     """Build what every layer must know of `rows` that stand behind `prefix_length` tokens."""
-    segments = jnp.asarray(rows.segments)
-    seen, seer = segments[:, None, :], segments[:, :, None]
-    visible = jnp.tri(segments.shape[1], dtype=bool) & (
-        (seen == batch.TRUNK) | ((seen == seer) & (seen != batch.PADDING))
+    sequences, branches = jnp.asarray(rows.sequences), jnp.asarray(rows.branches)
+    seen = lambda x: x[:, None, :]
+    seer = lambda x: x[:, :, None]
+    visible = (
+        jnp.tri(sequences.shape[1], dtype=bool)
+        & (seen(sequences) == seer(sequences))
+        & (seen(sequences) != batch.PADDING)
+        & ((seen(branches) == batch.TRUNK) | (seen(branches) == seer(branches)))
     )
     positions = jnp.asarray(rows.positions) + prefix_length
     return block.Places(rotation(shape, positions), visible, jnp.asarray(prefix_length))
@@ -99,8 +103,15 @@ def embedded(shape: config.DecoderConfig, variables: Variables, tokens: jax.Arra
 
 
 def logits(shape: config.DecoderConfig, variables: Variables, x: jax.Array) -> jax.Array:
-    """Map the residual stream (R, T, D) to float32 logits (R, T, V)."""
-    return jnp.asarray(apply(Ends(shape), variables, x, method=Ends.logits))
+    """Map a residual stream (..., D) to float32 logits (..., V)."""
+    rows = x.reshape(1, -1, x.shape[-1])
+    found = jnp.asarray(apply(Ends(shape), variables, rows, method=Ends.logits))
+    return found.reshape(*x.shape[:-1], -1)
+
+
+def at(x: jax.Array, indices: jax.Array) -> jax.Array:
+    """Return the entries `indices` (...) among the R * T tokens of a residual stream (R, T, D)."""
+    return x.reshape(-1, x.shape[-1])[indices]
 
 
 def stacked_blocks(variables: Variables) -> Variables:
@@ -157,7 +168,7 @@ def completion_logits(
     *,
     remat: bool = False,
 ) -> jax.Array:
-    """Return the logits that predict the targets, float32 (R, M, V).
+    """Return the logits that predict the targets, float32 (N, V).
 
     Differentiable in every collection, through the shared prefix too. Padded positions hold finite
     numbers without meaning.
@@ -165,5 +176,4 @@ def completion_logits(
     prefix = encode_prefix(shape, variables, jnp.asarray(inputs.prefix), remat=remat)
     length = jnp.asarray(inputs.prefix_length)
     x, _ = encode(shape, variables, prefix, length, inputs.rows, remat=remat)
-    predicting = jnp.take_along_axis(x, jnp.asarray(inputs.predictors)[..., None], axis=1)
-    return logits(shape, variables, predicting)
+    return logits(shape, variables, at(x, jnp.asarray(inputs.predictors)))

@@ -49,35 +49,49 @@ class _State(NamedTuple):
     recent: tuple[attention.Memory, ...]  # per layer
 
 
-NO_SOURCE = -1  # of a row that only fills the bucket
+class Read(NamedTuple):
+    """Packed rows that have been read."""
+
+    x: jax.Array  # (R, T, D) float32
+    memory: attention.Memory  # (L, K, R, T, hd)
 
 
-def read_questions(
+def read(
     shape: config.DecoderConfig,
     variables: Any,
     prefix: attention.Memory,
     prefix_length: jax.Array,
-    questions: jax.Array,
+    rows: batch.Rows,
+) -> Read:
+    """Read rows of questions behind a prefix."""
+    return Read(*decoder.encode(shape, variables, prefix, prefix_length, rows))
+
+
+def arrange(
+    shape: config.DecoderConfig,
+    width: int,
+    variables: Any,
+    prefix: attention.Memory,
+    prefix_length: jax.Array,
+    questions: Read,
+    ends: jax.Array,
     lengths: jax.Array,
 ) -> Prompted:
-    """Read left-padded questions (R, T) of `lengths` (R,) behind a prefix."""
-    rows = batch.plain_rows(questions, lengths)
-    x, memory = decoder.encode(shape, variables, prefix, prefix_length, rows)
-    logits = decoder.logits(shape, variables, x[:, -1:])[:, 0]
-    return Prompted(prefix, prefix_length, memory, lengths, logits)
+    """Give every request a row of its own with its question's memory, flush right in `width`.
 
-
-def arrange(prompted: Prompted, sources: jax.Array, question: int) -> Prompted:
-    """Return copies of the rows `sources` (R',); NO_SOURCE makes a row that fills the bucket.
-
-    The memories are padded to `question` entries, which nothing sees.
+    `ends` (R,): index of the question's last token among all that were read; `lengths` (R,): how
+    many tokens it has, 0 for a row that only fills the bucket.
     """
-    before = ((0, 0), (0, 0), (0, 0), (question - prompted.question.keys.shape[3], 0), (0, 0))
-    return prompted._replace(
-        question=jax.tree.map(lambda leaf: jnp.pad(leaf[:, :, sources], before), prompted.question),
-        question_length=jnp.where(sources == NO_SOURCE, 0, prompted.question_length[sources]),
-        logits=prompted.logits[sources],
-    )
+    slots = ends[:, None] + jnp.arange(1 - width, 1)
+    found = jnp.maximum(slots, 0)  # what stands before the question is not looked at
+
+    def gather(leaf: jax.Array) -> jax.Array:
+        flat = leaf.reshape(*leaf.shape[:2], -1, leaf.shape[-1])
+        return bits.show(bits.hide(flat)[:, :, found], flat[:, :, found])
+
+    memory = jax.tree.map(gather, questions.memory)
+    logits = decoder.logits(shape, variables, decoder.at(questions.x, ends))
+    return Prompted(prefix, prefix_length, memory, lengths, logits)
 
 
 def decode(

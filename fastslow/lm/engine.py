@@ -1,7 +1,8 @@
 """Batched sampling and scoring: requests in, completions and costs out.
 
-Requests with the same prefix form a group, whose prefix is read once; a group is cut into chunks of
-similar length, padded to bucketed shapes. Results come back in the order of the requests.
+Requests with the same prefix form a group, whose prefix is read once; a group is cut into chunks,
+whose questions are packed into rows of bucketed shapes. Results come back in the order of the
+requests.
 
 Randomness. A row's noise depends on its seed and the step alone, so a sample is a function of
 (weights, request): neighbours, position and chunking do not enter. What can enter is rounding, as
@@ -12,9 +13,9 @@ Programs. One program per function, shapes of the padded axes, and structure of 
 axis of lengths up to n has about steps * log2(n / smallest) buckets (batch.Buckets.count), so a run
 compiles at most the product of these counts, however many requests it makes: `Engine.programs`
 counts. Reading a prefix depends on its length alone, and all else sees it in coarser buckets.
-Reading questions depends on question and rows; decoding, which takes longest to compile, on rows,
-completion and a coarser bucket of the question; scoring on question, rows and completion twice
-(tokens read, tokens scored).
+Reading questions depends on packed rows and their width; decoding, which takes longest to compile,
+on requests, completion and a coarser bucket of the question; scoring on packed rows and their
+width, requests and completion twice (tokens that predict, tokens that are predicted).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import jax
 import numpy as np
 
 from fastslow import types
-from fastslow.lm import batch, branches, chunks, decoder, decoding, model, scoring
+from fastslow.lm import batch, chunks, decoder, decoding, model, packing, scoring
 
 T = TypeVar("T")
 Work: TypeAlias = Callable[[list[scoring.Prefix], list[int]], Sequence[T]]
@@ -42,13 +43,21 @@ class Request(NamedTuple):
     seed: int
 
 
+class _Wanted(NamedTuple):
+    """Packed rows, and what to look up behind them (see `scoring.logprobs`)."""
+
+    rows: batch.Rows
+    predictors: np.ndarray
+    targets: scoring.Targets
+
+
 # Weights are always arguments: a jitted function that closes over them folds them as constants.
 _read_prefix = jax.jit(scoring.read_prefix, static_argnums=(0, 1))
-_read_questions = jax.jit(decoding.read_questions, static_argnums=0)
-_arrange = jax.jit(decoding.arrange, static_argnums=2)
+_read = jax.jit(decoding.read, static_argnums=0)
+_arrange = jax.jit(decoding.arrange, static_argnums=(0, 1))
 _decode = jax.jit(decoding.decode, static_argnums=(0, 1))
-_logprobs = jax.jit(scoring.logprobs, static_argnums=(0, 1))
-_divergences = jax.jit(scoring.divergences, static_argnums=(0, 1))
+_logprobs = jax.jit(scoring.logprobs, static_argnums=0)
+_divergences = jax.jit(scoring.divergences, static_argnums=0)
 
 
 class Engine:
@@ -87,7 +96,7 @@ class Engine:
 
         def work(prefixes: list[scoring.Prefix], chunk: list[int]) -> list[types.Completion]:
             rows = [requests[i] for i in chunk]
-            prompted = self._read_questions(variables, prefixes[0], rows)
+            prompted = self._prompt(variables, prefixes[0], rows)
             how = self._sampling(rows, prompted.logits.shape[0], temperature, max_tokens)
             capacity = self._settings.buckets.completion.fit(max_tokens)
             sampled = self._run(_decode, self._config, capacity, variables, prompted, how)
@@ -135,11 +144,10 @@ class Engine:
         both = (p_variables, q_variables)
 
         def work(prefixes: list[scoring.Prefix], chunk: list[int]) -> list[tuple[float, float]]:
-            built = self._branched(requests, [[tokens] for tokens in completions], chunk)
-            counts = batch.lengths([completions[i] for i in chunk], built.rows.tokens.shape[0])
-            forward, backward = self._run(
-                _divergences, self._config, built.slots, both, tuple(prefixes), built.rows, counts
-            )
+            built = self._wanted(requests, [[tokens] for tokens in completions], chunk)
+            counts = batch.lengths([completions[i] for i in chunk], len(built.predictors))
+            shared = (tuple(prefixes), built.rows, built.predictors)
+            forward, backward = self._run(_divergences, self._config, both, *shared, counts)
             pairs = zip(np.asarray(forward), np.asarray(backward), strict=True)
             return list(pairs)[: len(chunk)]
 
@@ -155,16 +163,8 @@ class Engine:
         """Return the log-probabilities of the tokens of every choice of every request."""
 
         def work(prefixes: list[scoring.Prefix], chunk: list[int]) -> list[list[np.ndarray]]:
-            built = self._branched(requests, choices, chunk)
-            scored = self._run(
-                _logprobs,
-                self._config,
-                built.slots,
-                variables,
-                prefixes[0],
-                built.rows,
-                built.targets,
-            )
+            built = self._wanted(requests, choices, chunk)
+            scored = self._run(_logprobs, self._config, variables, prefixes[0], *built)
             return [
                 _split(logprobs, choices[i])
                 for i, logprobs in zip(chunk, np.asarray(scored), strict=False)
@@ -220,7 +220,7 @@ class Engine:
             if not completions or not all(len(tokens) for tokens in completions):
                 raise ValueError(f"request {number} has no completion, or an empty one, to score")
         self._check_context(requests, [batch.longest(completions) for completions in choices])
-        return [branches.read_tokens(completions) for completions in choices]
+        return [packing.read_tokens(completions) for completions in choices]
 
     def _run(self, program: Any, *args: Any) -> Any:
         """Call a jitted function and count it if its shapes are new."""
@@ -241,26 +241,27 @@ class Engine:
         )
         return read
 
-    def _read_questions(
+    def _prompt(
         self, variables: decoder.Variables, prefix: scoring.Prefix, rows: Sequence[Request]
     ) -> decoding.Prompted:
         """Read every different question once and give each request its row."""
         buckets = self._settings.buckets
         questions = list(dict.fromkeys(request.question for request in rows))
-        width = buckets.question.fit(batch.longest(questions))
-        read = buckets.rows.fit(len(questions))
-        tokens = batch.pad_left(questions, read, width)
-        lengths = batch.lengths(questions, read)
-        prompted = self._run(
-            _read_questions, self._config, variables, prefix.memory, prefix.length, tokens, lengths
-        )
-        sources = np.full(buckets.rows.fit(len(rows)), decoding.NO_SOURCE, np.int32)
-        sources[: len(rows)] = [questions.index(request.question) for request in rows]
+        packed = packing.pack(questions, [()] * len(questions), buckets)
+        read = self._run(_read, self._config, variables, prefix.memory, prefix.length, packed.rows)
+        count = buckets.requests.fit(len(rows))
+        places = dict(zip(questions, packed.ends.tolist(), strict=True))
+        ends = np.zeros(count, np.int32)
+        ends[: len(rows)] = [places[request.question] for request in rows]
         return self._run(
             _arrange,
-            prompted,
-            sources,
-            self._settings.remembered_question.fit(width),
+            self._config,
+            self._settings.remembered_question.fit(batch.longest(questions)),
+            variables,
+            *prefix,
+            read,
+            ends,
+            batch.lengths([request.question for request in rows], count),
         )
 
     def _sampling(
@@ -287,22 +288,32 @@ class Engine:
             )
         return completions
 
-    def _branched(
+    def _wanted(
         self, requests: Sequence[Request], choices: Choices, chunk: Sequence[int]
-    ) -> branches.Branched:
-        """Lay out a chunk's questions with their completions behind them."""
+    ) -> _Wanted:
+        """Lay out a chunk's questions with their completions, and what these are to predict."""
         buckets = self._settings.buckets
-        questions = [requests[i].question for i in chunk]
         completions = [choices[i] for i in chunk]
-        read = max(map(branches.read_tokens, completions))
-        targets = max(sum(map(len, of_question)) for of_question in completions)
-        sizes = branches.Sizes(
-            rows=buckets.rows.fit(len(chunk)),
-            question=buckets.question.fit(batch.longest(questions)),
-            read=buckets.completion.fit(read) if read else 0,
-            targets=buckets.completion.fit(targets),
+        packed = packing.pack([requests[i].question for i in chunk], completions, buckets)
+        ends = packed.ends.tolist()
+        targets = [packing.targets(end, c) for end, c in zip(ends, completions, strict=True)]
+        # A question's last token predicts the first token of every completion: one slot for all.
+        predictors = [list(dict.fromkeys(wanted.predictors)) for wanted in targets]
+        slots = [
+            [index - end for index in wanted.predictors]
+            for wanted, end in zip(targets, ends, strict=True)
+        ]
+        rows = buckets.requests.fit(len(chunk))
+        room = buckets.completion.fit(batch.longest(predictors))
+        width = buckets.completion.fit(batch.longest(slots))
+        return _Wanted(
+            packed.rows,
+            batch.pad_right(predictors, rows, room),
+            scoring.Targets(
+                batch.pad_right(slots, rows, width),
+                batch.pad_right([wanted.tokens for wanted in targets], rows, width),
+            ),
         )
-        return branches.build(questions, completions, sizes)
 
     def _cost(self, prompt_tokens: int, completion_tokens: int, started: float) -> types.Cost:
         flops = 2.0 * self._config.multiplied_parameters * (prompt_tokens + completion_tokens)

@@ -29,57 +29,62 @@ def read_prefix(
 
 
 class Targets(NamedTuple):
-    """Which tokens to look up in a row: the logits at `slots` predict `tokens`.
+    """Which tokens to look up, request by request: the logits at `slots` predict `tokens`.
 
-    Slot 0 is the last question token, slot 1 the first token after the question, and so on.
+    A slot counts the predicting tokens of the request from 0.
     """
 
-    slots: batch.Array  # (R, M) int32
-    tokens: batch.Array  # (R, M) int32
+    slots: batch.Array  # (Q, M) int32
+    tokens: batch.Array  # (Q, M) int32
 
 
 def logprobs(
     shape: config.DecoderConfig,
-    slots: int,
     variables: Any,
     prefix: Prefix,
     rows: batch.Rows,
+    predictors: jax.Array,
     targets: Targets,
 ) -> jax.Array:
-    """Return log-probabilities of all targets, float32 (R, M); the last `slots` tokens predict."""
+    """Return log-probabilities of all targets, float32 (Q, M).
+
+    `predictors` (Q, S): the tokens of request q that predict something, as indices among all
+    tokens of the rows.
+    """
     x, _ = decoder.encode(shape, variables, prefix.memory, jnp.asarray(prefix.length), rows)
 
     def look_up(row: tuple[jax.Array, Targets]) -> jax.Array:
         x, wanted = row
-        logits = decoder.logits(shape, variables, x[None])[0]
+        logits = decoder.logits(shape, variables, x)
         return (logits - jax.nn.logsumexp(logits, axis=-1, keepdims=True))[
             wanted.slots, wanted.tokens
         ]
 
-    return _map_rows(look_up, (x[:, -slots:], targets), slots)
+    return _map_rows(look_up, (decoder.at(x, predictors), targets), predictors.shape[1])
 
 
 def divergences(
     shape: config.DecoderConfig,
-    slots: int,
     variables: tuple[Any, Any],
     prefixes: tuple[Prefix, Prefix],
     rows: batch.Rows,
+    predictors: jax.Array,
     lengths: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
-    """Return KL(p || q) and KL(q || p), each (R,), mean over the first `lengths` (R,) slots.
+    """Return KL(p || q) and KL(q || p), each (Q,), mean over the first `lengths` (Q,) predictors.
 
     p and q are the next-token distributions under the two variables; exact sums over the
-    vocabulary, in nats.
+    vocabulary, in nats. `predictors` (Q, S) are as in `logprobs`.
     """
     both = [
-        decoder.encode(shape, v, prefix.memory, jnp.asarray(prefix.length), rows)[0][:, -slots:]
+        decoder.encode(shape, v, prefix.memory, jnp.asarray(prefix.length), rows)[0]
         for v, prefix in zip(variables, prefixes, strict=True)
     ]
+    slots = predictors.shape[1]
 
     def diverge(row: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         log_p, log_q = (
-            jax.nn.log_softmax(decoder.logits(shape, v, x[None])[0])
+            jax.nn.log_softmax(decoder.logits(shape, v, x))
             for v, x in zip(variables, row[:2], strict=True)
         )
         counted = jnp.arange(slots) < row[2]
@@ -91,7 +96,8 @@ def divergences(
         )
         return forward / count, backward / count
 
-    return _map_rows(diverge, (both[0], both[1], lengths), slots)
+    p, q = (decoder.at(x, predictors) for x in both)
+    return _map_rows(diverge, (p, q, lengths), slots)
 
 
 def _map_rows(function: Any, rows: Any, slots: int) -> Any:

@@ -10,11 +10,15 @@ import numpy as np
 
 from fastslow import types
 from fastslow.lm import batch as lm_batch
-from fastslow.lm import branches
+from fastslow.lm import packing
 from fastslow.slow import contracts
 
-# Compiling the update takes seconds, so its targets are padded more coarsely than the engine's.
-_BUCKETS = dataclasses.replace(lm_batch.BUCKETS, completion=lm_batch.Buckets(16))
+# Compiling the update takes seconds, so its axes are padded more coarsely than the engine's.
+_BUCKETS = dataclasses.replace(
+    lm_batch.BUCKETS,
+    prefix=lm_batch.Buckets(128, steps=2),
+    targets=lm_batch.Buckets(64),
+)
 
 
 def minibatches(examples: types.Split, steps: int) -> Iterator[types.Split]:
@@ -29,7 +33,7 @@ def minibatches(examples: types.Split, steps: int) -> Iterator[types.Split]:
 
 
 def micro_batches(rows: Sequence[contracts.Row], micro_rows: int) -> Iterator[contracts.MicroBatch]:
-    """Yield batches of at most `micro_rows` rows that share a prefix and are of similar length."""
+    """Yield batches of at most `micro_rows` rows that share a prefix."""
     groups = collections.defaultdict(list)
     for row in rows:
         groups[row.request.prefix].append(row)
@@ -41,23 +45,20 @@ def micro_batches(rows: Sequence[contracts.Row], micro_rows: int) -> Iterator[co
 
 
 def pack(rows: Sequence[contracts.Row]) -> contracts.MicroBatch:
-    """Lay out rows of one prefix in a bucketed shape; rows with one question become one.
-
-    Padded rows and positions are masked.
-    """
+    """Lay out rows of one prefix in a bucketed shape; a question they share is read once."""
     groups = collections.defaultdict(list)
     for row in rows:
         groups[row.request.question].append(row)
+    ordered = [row for group in groups.values() for row in group]
     completions = [[row.tokens for row in group] for group in groups.values()]
-    inputs = branches.pack(rows[0].request.prefix, list(groups), completions, _BUCKETS)
-    shape = inputs.targets.shape
-    behaviour, advantages = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    for index, group in enumerate(groups.values()):
-        logprobs = np.concatenate([row.behaviour_logprobs for row in group])
-        behaviour[index, : len(logprobs)] = logprobs
-        repeats = [len(row.tokens) for row in group]
-        advantages[index, : len(logprobs)] = np.repeat([row.advantage for row in group], repeats)
-    mask = np.arange(shape[1]) < np.asarray(inputs.lengths)[:, None]
+    inputs = packing.token_batch(rows[0].request.prefix, list(groups), completions, _BUCKETS)
+    size = len(inputs.targets)
+    behaviour, advantages = np.zeros(size, np.float32), np.zeros(size, np.float32)
+    logprobs = np.concatenate([row.behaviour_logprobs for row in ordered])
+    behaviour[: len(logprobs)] = logprobs
+    repeats = [len(row.tokens) for row in ordered]
+    advantages[: len(logprobs)] = np.repeat([row.advantage for row in ordered], repeats)
+    mask = np.arange(size) < inputs.target_count
     return contracts.MicroBatch(inputs, inputs.targets, mask, behaviour, advantages)
 
 
@@ -65,6 +66,6 @@ def train_tokens(batches: Iterable[contracts.MicroBatch]) -> int:
     """Return how many tokens go through the update: a prefix once per batch, no padding."""
     return sum(
         int(batch.inputs.prefix_length)
-        + int(np.count_nonzero(batch.inputs.rows.segments != lm_batch.PADDING))
+        + int(np.count_nonzero(batch.inputs.rows.sequences != lm_batch.PADDING))
         for batch in batches
     )

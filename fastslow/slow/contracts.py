@@ -1,8 +1,8 @@
 """What the parts of the slow channel exchange: tuples of pure functions, and data between them.
 
-Shapes: R rows (one question with one or more completions each), N targets of a row (the tokens of
-its completions, one after the other), V vocabulary entries. `Source`, `Row` and `Experience` stay
-outside of jitted functions; everything else may enter them.
+Shapes: N targets of a micro-batch (the tokens of its completions, one after the other, then
+padding), V vocabulary entries. `Source`, `Row` and `Experience` stay outside of jitted functions;
+everything else may enter them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fastslow.lm import engine as engine_lib
 from fastslow.lm import model as model_lib
 
 Variables: TypeAlias = Mapping[str, types.PyTree]  # Flax collections: "params", and "lora" if any
-# (variables, inputs) -> logits (R, N, V)
+# (variables, inputs) -> logits (N, V)
 Forward: TypeAlias = Callable[[Variables, Any], jax.Array]
 Scalar: TypeAlias = jax.Array
 
@@ -38,13 +38,13 @@ class Adapter(NamedTuple):
 
 
 class MicroBatch(NamedTuple):
-    """Rows that go through one forward pass; padded rows and positions have `mask` False."""
+    """Completions that go through one forward pass; padded targets have `mask` False."""
 
     inputs: Any  # what Forward takes: a batch.TokenBatch for language models
-    tokens: lm_batch.Array  # (R, N) int32, what the logits are to predict
-    mask: lm_batch.Array  # (R, N) bool
-    behaviour_logprobs: lm_batch.Array  # (R, N) f32, log pi_old(token); 0 for targets
-    advantages: lm_batch.Array  # (R, N) f32, one value per completion; 1 for targets
+    tokens: lm_batch.Array  # (N,) int32, what the logits are to predict
+    mask: lm_batch.Array  # (N,) bool
+    behaviour_logprobs: lm_batch.Array  # (N,) f32, log pi_old(token); 0 for targets
+    advantages: lm_batch.Array  # (N,) f32, one value per completion; 1 for targets
 
 
 class Outputs(NamedTuple):
@@ -53,17 +53,17 @@ class Outputs(NamedTuple):
     XLA removes the base's forward pass when no anchor reads `reference_logits`.
     """
 
-    logits: jax.Array  # (R, N, V) f32
-    reference_logits: jax.Array  # (R, N, V) f32
-    tokens: lm_batch.Array  # (R, N) int32
-    mask: lm_batch.Array  # (R, N) bool
+    logits: jax.Array  # (N, V) f32
+    reference_logits: jax.Array  # (N, V) f32
+    tokens: lm_batch.Array  # (N,) int32
+    mask: lm_batch.Array  # (N,) bool
 
 
 class Evidence(NamedTuple):
     """What an anchor may look at when a lesson is over, to weigh parameters or keep outputs.
 
     batches: those of the lesson's last step that had a signal.
-    logits(trainable, batch) -> (R, N, V), jitted.
+    logits(trainable, batch) -> (N, V), jitted.
     """
 
     batches: tuple[MicroBatch, ...]
@@ -75,7 +75,7 @@ class Anchor(NamedTuple):
 
     init(trainable) -> state: a pytree of arrays.
     penalty(trainable, state): scalar, counted once per step.
-    token_penalty(state, outputs): (R, N), averaged over the step's tokens like the loss.
+    token_penalty(state, outputs): (N,), averaged over the step's tokens like the loss.
     consolidate(trainable, state, evidence) -> state: called after a lesson that changed something.
     """
 
@@ -132,7 +132,7 @@ class Objective(NamedTuple):
     """What to learn from and how: `collect` gathers rows, `loss` is differentiated.
 
     collect(source, prompts, examples, seed) -> Experience.
-    loss(logprobs (R, N), batch) -> (per-token loss (R, N), {name: per-token statistic (R, N)}):
+    loss(logprobs (N,), batch) -> (per-token loss (N,), {name: per-token statistic (N,)}):
       values at masked positions are ignored. Both are averaged over all tokens of the step, so that
       the gradient does not depend on how the step is cut into micro-batches.
     """

@@ -34,7 +34,7 @@ class Updater(NamedTuple):
       micro-batch's share of the step's mean over `tokens` tokens. Consumes (donates) `grads`.
     apply(grads, trainable, opt_state, anchor_states) -> (trainable, opt_state, metrics): adds the
       anchors' parameter penalties and takes one optimiser step. Consumes `grads`.
-    logits(params, trainable, batch) -> (R, N, V).
+    logits(params, trainable, batch) -> (N, V).
     """
 
     accumulate: Callable[..., tuple[types.PyTree, Metrics]]

@@ -31,4 +31,4 @@ def test_buckets_hold_what_they_fit_without_wasting_more_than_promised(buckets):
 def test_plain_rows_count_positions_from_the_first_real_token():
     rows = batch.plain_rows(np.arange(8).reshape(2, 4), np.array([3, 0]))
     assert np.asarray(rows.positions).tolist() == [[0, 0, 1, 2], [0, 0, 0, 0]]
-    assert np.asarray(rows.segments).tolist() == [[-1, 0, 0, 0], [-1, -1, -1, -1]]
+    assert np.asarray(rows.sequences).tolist() == [[-1, 0, 0, 0], [-1, -1, -1, -1]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastslow.lm import batch, chunks
+from fastslow.lm import chunks
 
 
 def plan(prefixes, questions, **settings):
@@ -26,12 +26,11 @@ def test_every_request_once_grouped_by_prefix_longest_first():
         assert all(len(chunk) == 4 for chunk in group.chunks[:-1])
 
 
-def test_chunks_bound_their_padded_tokens_and_hold_at_least_one_row():
+def test_chunks_bound_their_tokens_and_hold_at_least_one_row():
     questions = [(0,) * n for n in (500, 90, 90, 90, 20, 20, 20)]
-    buckets = batch.BatchBuckets(question=batch.Buckets(10))
-    (group,) = plan([()] * 7, questions, max_tokens_at_once=200, buckets=buckets)
+    (group,) = plan([()] * 7, questions, max_tokens_at_once=200)
     assert [[len(questions[i]) for i in chunk] for chunk in group.chunks] == [
-        *([500], [90], [90], [90], [20, 20, 20])
+        *([500], [90, 90], [90, 20, 20, 20])
     ]
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fastslow.lm import batch, branches, config, decoder
+from fastslow.lm import batch, config, decoder, packing
 from tests.lm import numpy_decoder, small
 from tests.lm.config_test import LLAMA3
 
@@ -44,7 +44,7 @@ def example(seed: int = 0) -> tuple[tuple, list, list]:
 
 def packed(prefix, questions, completions, buckets=batch.BUCKETS) -> batch.TokenBatch:
     """One completion per question."""
-    return branches.pack(prefix, questions, [[c] for c in completions], buckets)
+    return packing.token_batch(prefix, questions, [[c] for c in completions], buckets)
 
 
 @functools.cache
@@ -53,8 +53,9 @@ def forward(shape: config.DecoderConfig):
 
 
 def relevant(logits, completions) -> list[np.ndarray]:
-    """The logits that predict real tokens, row by row."""
-    return [np.asarray(row)[: len(c)] for row, c in zip(logits, completions, strict=False)]
+    """The logits that predict real tokens, completion by completion."""
+    ends = np.cumsum([len(completion) for completion in completions])
+    return np.split(np.asarray(logits)[: ends[-1]], ends[:-1])
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -92,12 +93,16 @@ def test_padding_does_not_change_logits():
             prefix,
             questions,
             completions,
-            batch.BatchBuckets(*(batch.Buckets(size) for size in sizes)),
+            batch.BatchBuckets(
+                *(batch.Buckets(size) for size in (prefix_size, width, rows)),
+                targets=batch.Buckets(targets),
+            ),
         )
-        for sizes in ((11, 8, 6, 3), (32, 24, 16, 8))
+        for prefix_size, width, rows, targets in ((11, 8, 3, 12), (32, 24, 4, 64))
     ]
-    assert both[0].targets.shape == (3, 6)
-    assert both[1].targets.shape == (8, 16)
+    assert both[0].rows.tokens.shape == (3, 8)
+    assert both[1].rows.tokens.shape == (4, 24)
+    assert (both[0].targets.shape, both[1].targets.shape) == ((12,), (64,))
     narrow, padded = (forward(small.CONFIG)(variables, rows) for rows in both)
     pairs = zip(relevant(narrow, completions), relevant(padded, completions), strict=True)
     for one, other in pairs:
@@ -110,18 +115,15 @@ def test_an_empty_prefix_is_no_prefix():
     logits = forward(small.CONFIG)({"params": params}, packed([], questions, completions))
     whole = numpy_decoder.logits(small.CONFIG, params, [*questions[1], *completions[1]])
     start = len(questions[1]) - 1
-    np.testing.assert_allclose(logits[1, :2], whole[start : start + 2], atol=TOLERANCE)
+    found = relevant(logits, completions)[1]
+    np.testing.assert_allclose(found, whole[start : start + 2], atol=TOLERANCE)
 
 
 def shared_loss(variables, rows: batch.TokenBatch, *, remat: bool = False):
     logits = decoder.completion_logits(small.CONFIG, variables, rows, remat=remat)
-    return masked_loss(logits, jnp.asarray(rows.targets), rows.lengths)
-
-
-def masked_loss(logits, tokens, lengths):
     logprobs = jax.nn.log_softmax(logits)
-    chosen = jnp.take_along_axis(logprobs, tokens[..., None], axis=-1)[..., 0]
-    return -jnp.sum(jnp.where(jnp.arange(tokens.shape[1]) < lengths[:, None], chosen, 0.0))
+    chosen = jnp.take_along_axis(logprobs, jnp.asarray(rows.targets)[:, None], axis=-1)[:, 0]
+    return -jnp.sum(jnp.where(jnp.arange(chosen.size) < rows.target_count, chosen, 0.0))
 
 
 def plain_loss(variables):
@@ -230,15 +232,17 @@ def test_completions_that_share_a_question_have_the_logits_and_gradients_of_rows
     prefix, questions, completions = example()
     rng = np.random.default_rng(7)
     more = [[c, small.tokens(rng, n)] for c, n in zip(completions, (2, 1, 3), strict=True)]
-    shared = branches.pack(prefix, questions, more)
+    shared = packing.token_batch(prefix, questions, more)
     doubled = [question for question in questions for _ in range(2)]
     own = packed(prefix, doubled, [completion for pair in more for completion in pair])
     logits, expected = (forward(small.CONFIG)(variables, rows) for rows in (shared, own))
-    for row, pair in enumerate(more):
-        first, second = map(len, pair)
-        np.testing.assert_allclose(logits[row, :first], expected[2 * row, :first], atol=TOLERANCE)
-        behind = logits[row, first : first + second]
-        np.testing.assert_allclose(behind, expected[2 * row + 1, :second], atol=TOLERANCE)
+    assert (np.asarray(shared.rows.sequences) >= 0).sum() < (
+        np.asarray(own.rows.sequences) >= 0
+    ).sum()
+    completions = [completion for pair in more for completion in pair]
+    pairs = zip(relevant(logits, completions), relevant(expected, completions), strict=True)
+    for found, alone in pairs:
+        np.testing.assert_allclose(found, alone, atol=TOLERANCE)
     one, other = (
         jax.jit(jax.grad(functools.partial(shared_loss, rows=rows)))(variables)
         for rows in (shared, own)
@@ -255,6 +259,7 @@ def test_completions_on_one_row_do_not_see_each_other():
     rows = batch.Rows(
         np.array([[*question, *first, *second]]),
         np.array([[0, 1, 2, 3, 4, 5, 6, 4, 5]]),
+        np.zeros((1, 9), np.int32),
         np.array([[0, 0, 0, 0, 1, 1, 1, 2, 2]]),
     )
     x, _ = decoder.encode(small.CONFIG, {"params": params}, None, 0, rows)
@@ -263,3 +268,20 @@ def test_completions_on_one_row_do_not_see_each_other():
     np.testing.assert_allclose(logits[:7], alone, atol=TOLERANCE)
     alone = numpy_decoder.logits(small.CONFIG, params, [*question, *second])
     np.testing.assert_allclose(logits[7:], alone[4:], atol=TOLERANCE)
+
+
+def test_sequences_on_one_row_do_not_see_each_other():
+    params = small.params()
+    rng = np.random.default_rng(6)
+    first, second = small.tokens(rng, 4), small.tokens(rng, 3)
+    rows = batch.Rows(
+        np.array([[*first, *second]]),
+        np.array([[0, 1, 2, 3, 0, 1, 2]]),
+        np.array([[0, 0, 0, 0, 1, 1, 1]]),
+        np.zeros((1, 7), np.int32),
+    )
+    x, _ = decoder.encode(small.CONFIG, {"params": params}, None, 0, rows)
+    logits = decoder.logits(small.CONFIG, {"params": params}, x)[0]
+    for found, alone in ((logits[:4], first), (logits[4:], second)):
+        expected = numpy_decoder.logits(small.CONFIG, params, [*alone])
+        np.testing.assert_allclose(found, expected, atol=TOLERANCE)

@@ -15,7 +15,7 @@ from tests.lm import numpy_decoder, small
 SETTINGS = chunks.Settings(
     max_rows=8,
     buckets=batch.BatchBuckets(
-        prefix=batch.Buckets(16), question=batch.Buckets(16), rows=batch.Buckets(8)
+        prefix=batch.Buckets(16), width=batch.Buckets(32), rows=batch.Buckets(4)
     ),
     remembered_prefix=batch.Buckets(32),
     remembered_question=batch.Buckets(32),
@@ -213,7 +213,7 @@ def test_programs_stay_bounded_over_many_shapes():
         program._cache_size()
         for program in (
             engine._read_prefix,
-            engine._read_questions,
+            engine._read,
             engine._arrange,
             engine._decode,
         )
@@ -226,10 +226,11 @@ def test_programs_stay_bounded_over_many_shapes():
         runner.generate(variables(), requests, temperature=0, max_tokens=int(rng.integers(1, 9)))
         counts.append(runner.programs)
     b = SETTINGS.buckets
-    prefixes, questions, rows = b.prefix.count(32), b.question.count(32), b.rows.count(8)
-    assert (prefixes, questions, rows, b.completion.count(8)) == (2, 2, 1, 1)
+    prefixes, widths, rows = b.prefix.count(32), b.width.count(64), b.rows.count(8)
+    assert (prefixes, widths, rows, b.requests.count(8), b.completion.count(8)) == (2, 2, 2, 1, 1)
     seen, asked = SETTINGS.remembered_prefix.count(32), SETTINGS.remembered_question.count(32)
-    assert counts[-1] <= prefixes + 2 * seen * questions + seen * asked
+    read = seen * widths * rows
+    assert counts[-1] <= prefixes + read + read * asked + seen * asked
     assert compiled() - before <= counts[-1]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fastslow import artifacts, types
-from fastslow.lm import branches, chat, config, decoder, loading
+from fastslow.lm import packing, chat, config, decoder, loading
 from fastslow.lm import model as model_lib
 from tests.lm import model_files
 
@@ -29,9 +29,9 @@ MODELS = ["llama3", "llama_linear", "qwen2", "qwen2_yarn", "qwen3"]
 def logits(model: model_lib.LanguageModel, tokens: chat.Rendered) -> np.ndarray:
     """Return the logits after every token of the question, (T, V), computed behind the prefix."""
     head, *rest = tokens.question
-    rows = branches.pack(tokens.prefix, [[head]], [[[*rest, 0]]])
+    rows = packing.token_batch(tokens.prefix, [[head]], [[[*rest, 0]]])
     forward = jax.jit(functools.partial(decoder.completion_logits, model.config))
-    return np.asarray(forward({"params": model.params}, rows))[0, : len(tokens.question)]
+    return np.asarray(forward({"params": model.params}, rows))[: len(tokens.question)]
 
 
 @functools.cache

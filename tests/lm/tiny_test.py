@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from fastslow import types
-from fastslow.lm import branches, decoder, loading, tiny
+from fastslow.lm import packing, decoder, loading, tiny
 
 
 def test_it_is_always_the_same_model():
@@ -24,13 +24,13 @@ def test_it_says_a_few_letters_and_digits_and_then_ends():
     one, *digits_and_letters = map(
         model.chat.tokenizer.token_to_id, "1023456789abcdefghijklmnopqrstuvwxyz"
     )
-    rows = branches.pack(
+    rows = packing.token_batch(
         rendered[0].prefix,
         [item.question for item in rendered],
         [[[one, model.chat.end_of_turn]]] * len(words),
     )
     forward = jax.jit(functools.partial(decoder.completion_logits, model.config))
-    logits = forward({"params": model.params}, rows)[: len(words), :2]
+    logits = forward({"params": model.params}, rows)[: 2 * len(words)].reshape(len(words), 2, -1)
     first, second = np.moveaxis(np.asarray(jax.nn.softmax(logits)), 1, 0)
     assert first[:, [one, *digits_and_letters]].sum(axis=1).min() > 0.5
     assert first[:, one].min() > 0.005

@@ -26,19 +26,20 @@ def unpacked(batch):
     """What a micro-batch says of every completion: (prefix, question, completion, ...)."""
     inputs = batch.inputs
     prefix = tuple(inputs.prefix[: inputs.prefix_length].tolist())
-    for row in np.flatnonzero(inputs.lengths):
-        tokens, _, segments = (part[row] for part in inputs.rows)
-        question = tuple(tokens[segments == lm_batch.TRUNK].tolist())
-        # A completion starts where the last question token predicts.
-        starts = [*np.flatnonzero(inputs.predictors[row] == inputs.predictors[row, 0])]
-        ends = [*starts[1:], inputs.lengths[row]]
-        starts = [start for start in starts if start < inputs.lengths[row]]
-        for start, end in zip(starts, ends, strict=False):
-            here = slice(start, min(end, inputs.lengths[row]))
-            assert batch.mask[row, here].all()
-            advantage = set(batch.advantages[row, here].tolist())
-            behaviour = tuple(batch.behaviour_logprobs[row, here].tolist())
-            yield prefix, question, tuple(batch.tokens[row, here].tolist()), behaviour, *advantage
+    tokens, _, sequences, branches = (np.ravel(part) for part in inputs.rows)
+    row = np.arange(tokens.size) // inputs.rows.tokens.shape[1]
+    predictors = inputs.predictors[: inputs.target_count]
+    # A completion starts where the last token of a question predicts.
+    starts = np.flatnonzero(branches[predictors] == lm_batch.TRUNK)
+    for start, end in itertools.pairwise([*starts, len(predictors)]):
+        first = predictors[start]
+        same = (row == row[first]) & (sequences == sequences[first])
+        question = tuple(tokens[same & (branches == lm_batch.TRUNK)].tolist())
+        here = slice(start, end)
+        assert batch.mask[here].all()
+        advantage = set(batch.advantages[here].tolist())
+        behaviour = tuple(batch.behaviour_logprobs[here].tolist())
+        yield prefix, question, tuple(batch.tokens[here].tolist()), behaviour, *advantage
 
 
 def expected(rows):
@@ -57,13 +58,14 @@ def test_micro_batches_hold_every_completion_once_with_its_numbers(micro_rows, q
     assert sorted(itertools.chain.from_iterable(seen)) == sorted(expected(rows))
     assert max(map(len, seen)) <= micro_rows
     for batch in batches:
-        assert batch.mask.sum() == batch.inputs.lengths.sum()
+        assert batch.mask.sum() == batch.inputs.target_count
 
 
 def test_rows_with_one_question_share_its_tokens():
     rows = toy.rows(0, count=12, prefixes=1, questions=3)
     (batch,) = batching.micro_batches(rows, 12)
-    assert np.count_nonzero(batch.inputs.lengths) == 3
+    sequences = np.asarray(batch.inputs.rows.sequences)
+    assert len(np.unique(sequences[sequences != lm_batch.PADDING])) == 3
     questions = {row.request.question for row in rows}
     read = sum(map(len, questions)) + sum(len(row.tokens) - 1 for row in rows)
     assert batching.train_tokens([batch]) == read + len(rows[0].request.prefix)

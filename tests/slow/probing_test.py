@@ -64,7 +64,7 @@ def test_expected_gain_is_the_slope_of_the_mean_reward_along_the_step():
     def logprobs(trainable, row):
         (batch,) = training.batching.micro_batches((row,), 1)
         logits = toy.forward(made.adapter.bind(toy.params(), trainable), batch.inputs)
-        found = jax.nn.log_softmax(logits)[0, np.arange(len(row.tokens)), list(row.tokens)]
+        found = jax.nn.log_softmax(logits)[np.arange(len(row.tokens)), list(row.tokens)]
         return np.asarray(found)
 
     rows = tuple(

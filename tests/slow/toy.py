@@ -48,7 +48,7 @@ def params():
 
 
 def forward(variables, inputs):
-    """Logits (R, N, V) of a token model that compiles fast.
+    """Logits (N, V) of a token model that compiles fast.
 
     It reads the mean embedding of the prefix, that of the question, and the token before, and sends
     their sum through residual layers of all the modules an adapter may target.
@@ -66,10 +66,17 @@ def forward(variables, inputs):
             out += (x @ deltas[name]["a"][layer]) @ deltas[name]["b"][layer]
         return out
 
+    rows = inputs.rows
+    row = jnp.broadcast_to(jnp.arange(rows.tokens.shape[0])[:, None], rows.tokens.shape)
+    of_row, sequences, branches, tokens = (
+        jnp.asarray(part).ravel() for part in (row, rows.sequences, rows.branches, rows.tokens)
+    )
+    own = (of_row == of_row[inputs.predictors][:, None]) & (
+        sequences == sequences[inputs.predictors][:, None]
+    )
     prefix = mean(inputs.prefix, jnp.arange(inputs.prefix.shape[0]) < inputs.prefix_length)
-    question = mean(inputs.rows.tokens, inputs.rows.segments == lm_batch.TRUNK)
-    before = jnp.take_along_axis(jnp.asarray(inputs.rows.tokens), inputs.predictors, axis=1)
-    x = embedding[before] + question[:, None] + prefix
+    question = mean(tokens, own & (branches == lm_batch.TRUNK))
+    x = embedding[tokens[inputs.predictors]] + question + prefix
     for layer in range(LAYERS):
         for name in MODULES:
             x = x + jnp.tanh(apply(x, name, layer))

@@ -22,7 +22,7 @@ def no_penalty(trainable: types.PyTree, state: types.PyTree) -> contracts.Scalar
 
 
 def no_token_penalty(state: types.PyTree, outputs: contracts.Outputs) -> jax.Array:
-    """Return 0 everywhere (R, N), for anchors on parameters only."""
+    """Return 0 everywhere (N,), for anchors on parameters only."""
     del state
     return jnp.zeros(outputs.tokens.shape)
 
