@@ -144,7 +144,7 @@ def token_batch(
         prefix=batch.pad_right([prefix], 1, buckets.prefix.fit(len(prefix)))[0],
         prefix_length=np.asarray(len(prefix), np.int32),
         rows=packed.rows,
-        predictors=batch.pad_right([sum((t.predictors for t in wanted), [])], 1, room)[0],
-        targets=batch.pad_right([sum((t.tokens for t in wanted), [])], 1, room)[0],
+        predictors=batch.pad_right([[i for t in wanted for i in t.predictors]], 1, room)[0],
+        targets=batch.pad_right([[token for t in wanted for token in t.tokens]], 1, room)[0],
         target_count=np.asarray(count, np.int32),
     )

@@ -11,7 +11,7 @@ from absl.testing import flagsaver
 
 from benchmarks import engine as benchmark
 from benchmarks import naive
-from fastslow.lm import packing, decoder
+from fastslow.lm import decoder, packing
 from tests.lm import small
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fastslow import artifacts, types
-from fastslow.lm import packing, chat, config, decoder, loading
+from fastslow.lm import chat, config, decoder, loading, packing
 from fastslow.lm import model as model_lib
 from tests.lm import model_files
 

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from fastslow import types
-from fastslow.lm import packing, decoder, loading, tiny
+from fastslow.lm import decoder, loading, packing, tiny
 
 
 def test_it_is_always_the_same_model():
