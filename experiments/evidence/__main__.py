@@ -22,6 +22,7 @@ from absl import app, flags
 from experiments import settings
 from experiments.evidence import claims, grids, results
 from fastslow import registry, run_directory, types
+from fastslow.diagnostics import probing
 
 _CLAIMS = flags.DEFINE_list(
     "claim", None, f"Names of claims, or 'all': {', '.join(claims.CLAIMS)}.", required=True
@@ -55,7 +56,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def sweep(grid: str, root: pathlib.Path) -> None:
-    """Run what is missing of a grid and keep what is finished, also if some run fails."""
+    """Run and probe what is missing of a grid and keep what is finished, also if some run fails."""
     if not _DRY_RUN.value:
         results.lend(grid, root, pathlib.Path(_OUT.value))
     command = sweep_command(grid)
@@ -63,11 +64,25 @@ def sweep(grid: str, root: pathlib.Path) -> None:
     ended = subprocess.run([sys.executable, *command[1:]], check=False)
     if _DRY_RUN.value:
         return
-    for of_method in results.find([grid], pathlib.Path(_OUT.value)).values():
+    found = results.find([grid], pathlib.Path(_OUT.value))
+    for probe in grids.GRIDS[grid].probes:
+        for run in found.get(f"{grid}/{probe.scheduler}", {}).values():
+            ask(probe, run.directory)
+    for of_method in found.values():
         for run in of_method.values():
             results.keep(run, grid, root)
     if ended.returncode:
         raise app.UsageError(f"runs of {grid} failed, see above; the same command goes on")
+
+
+def ask(probe: grids.Probe, directory: pathlib.Path) -> None:
+    """Measure a diagnostic of a finished run, unless that has been done."""
+    if probing.path_of(directory, probe.what, None).exists():
+        return
+    command = ["python", "-m", "experiments.probe", f"--workdir={directory}"]
+    command += [f"--what={probe.what}", *probe.flags]
+    print("+", shlex.join(command), flush=True)
+    subprocess.run([sys.executable, *command[1:]], check=True)
 
 
 def sweep_command(grid: str) -> list[str]:

@@ -98,6 +98,18 @@ CLAIMS: Mapping[str, Claim] = {
             ),
         ),
     ),
+    "plasticity": Claim(
+        "After Fast-Slow Training the weights learn a new task as well as the base model's do.",
+        ("two_tasks",),
+        (
+            judging.Part(
+                "score of fresh training on a new task minus that from the base",
+                effects.of(_FST, effects.plasticity),
+                "at least",
+                -0.05,
+            ),
+        ),
+    ),
     "zero_start": Claim(
         "From seed prompts without reward, slow-only stays near zero while Fast-Slow leaves it.",
         ("zero_start",),

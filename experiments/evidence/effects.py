@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
 import math
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 import numpy as np
 
+from fastslow.diagnostics import probing
 from fastslow.metrics import efficiency, summary
 from fastslow.metrics import matrix as matrices
 from fastslow.report import overview, records, runs
@@ -103,6 +105,15 @@ def channel_share(channel: str, kind: str | None = None) -> Callable[[runs.Run],
         return float(np.mean(given)) if given else float("nan")
 
     return share
+
+
+def plasticity(run: runs.Run) -> float:
+    """Return what fresh training on a new task scores from a run's weights, minus from the base."""
+    path = probing.path_of(run.directory, "plasticity", None)
+    if not path.exists():
+        return float("nan")
+    values = json.loads(path.read_text("utf-8"))["values"]
+    return float(values["differences"]["final"]["mean"])
 
 
 def relative_cost(field: str) -> Callable[[runs.Run, runs.Run], float]:

@@ -9,36 +9,36 @@ from typing import NamedTuple
 _CONFIGS = pathlib.Path("experiments/evidence/configs")
 
 
+class Probe(NamedTuple):
+    """A diagnostic of every finished run of one scheduler, with flags of experiments.probe."""
+
+    scheduler: str
+    what: str
+    flags: tuple[str, ...] = ()
+
+
 class Grid(NamedTuple):
     """One configuration under several schedulers.
 
-    `small` and `full` are values of `config.*` keys: sized for two CPU cores and an evening, and
-    sized for an answer.
+    `full` are values of `config.*` keys that make runs sized for an answer of runs sized for two
+    CPU cores and an evening; `more` are schedulers that no claim needs, at full size only.
     """
 
     config: pathlib.Path
     schedulers: tuple[str, ...]
-    small: Mapping[str, str]
+    more: tuple[str, ...]
     full: Mapping[str, str]
+    probes: tuple[Probe, ...]
 
     def flags(self, seeds: str, *, full: bool) -> list[str]:
         """Return the flags that a sweep over this grid takes."""
-        sizes = self.full if full else self.small
-        axes = {"seed": seeds, "scheduler": ",".join(self.schedulers)}
+        sizes = self.full if full else {}
+        axes = {"seed": seeds, "scheduler": ",".join(self.schedulers + self.more * full)}
         return [
             f"--config={self.config}",
             *(f"--config.{key}={value}" for key, value in sizes.items()),
             "--grid=" + ";".join(f"{key}={values}" for key, values in axes.items()),
         ]
-
-
-def _grid(
-    name: str,
-    schedulers: tuple[str, ...],
-    small: Mapping[str, str] | None = None,
-    full: Mapping[str, str] | None = None,
-) -> Grid:
-    return Grid(_CONFIGS / f"{name}.py", schedulers, small or {}, full or {})
 
 
 _LONG = {
@@ -47,15 +47,24 @@ _LONG = {
     "stream.test": "256",
     "scheduler.fast_budget": "480",
 }
-_ADAPTIVE = ("gain_cost", "durable", "conflict", "random", "oracle")
+
+
+def _grid(
+    name: str, *schedulers: str, more: tuple[str, ...] = (), probes: tuple[Probe, ...] = ()
+) -> Grid:
+    return Grid(_CONFIGS / f"{name}.py", schedulers, more, _LONG, probes)
+
+
+_OTHERS = ("durable", "conflict")
+_PLASTICITY = Probe("interleave", "plasticity", ("--probe_task=food",))
 
 GRIDS: Mapping[str, Grid] = {
-    "two_tasks": _grid("two_tasks", ("interleave", "slow_only", "fast_only"), full=_LONG),
-    "zero_start": _grid("zero_start", ("interleave", "slow_only"), full=_LONG),
-    "mixed": _grid("mixed", _ADAPTIVE, full=_LONG),
-    "mixed_halved": _grid("mixed_halved", ("interleave",), full=_LONG),
-    "recurring": _grid("recurring", _ADAPTIVE, full=_LONG),
-    "recurring_halved": _grid("recurring_halved", ("interleave",), full=_LONG),
-    "conventions": _grid("conventions", ("gain_cost",), full=_LONG),
-    "skills": _grid("skills", ("gain_cost",), full=_LONG),
+    "two_tasks": _grid("two_tasks", "interleave", "slow_only", "fast_only", probes=(_PLASTICITY,)),
+    "zero_start": _grid("zero_start", "interleave", "slow_only"),
+    "mixed": _grid("mixed", "gain_cost", "random", "oracle", more=_OTHERS),
+    "mixed_halved": _grid("mixed_halved", "interleave"),
+    "recurring": _grid("recurring", "gain_cost", "random", "oracle", more=_OTHERS),
+    "recurring_halved": _grid("recurring_halved", "interleave"),
+    "conventions": _grid("conventions", "gain_cost"),
+    "skills": _grid("skills", "gain_cost"),
 }

@@ -1,8 +1,9 @@
 """The results that are kept: runs without their bulk, and the table of every claim.
 
 `results/GRID/CELL/` is a run directory with config.json, records.jsonl (without proposals and other
-details of the channels) and DONE; `results/CLAIM.json` is what was judged on them, `README.md` the
-table of all. `experiments.compare --runs='experiments/evidence/results/GRID/*'` reads them too.
+details of the channels), diagnostics and DONE; `results/CLAIM.json` is what was judged on them,
+`README.md` the table of all. `experiments.compare --runs='experiments/evidence/results/GRID/*'`
+reads them too.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ def keep(run: runs.Run, grid: str, root: pathlib.Path) -> None:
     files.write_json_atomic(target / "config.json", dict(run.about))
     lines = b"".join(files.encode_json(slim(row)) + b"\n" for row in run.rows)
     files.write_bytes_atomic(records.path_of(target), lines)
+    for found in sorted((run.directory / "diagnostics").glob("*.json")):
+        files.write_bytes_atomic(target / "diagnostics" / found.name, found.read_bytes())
     run_directory.mark_done(target)
 
 

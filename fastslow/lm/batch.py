@@ -81,7 +81,7 @@ class BatchBuckets:
     prefix: Buckets = Buckets(64, steps=2)
     width: Buckets = Buckets(128, steps=4)  # of a packed row
     rows: Buckets = Buckets(1, steps=4)  # packed rows
-    requests: Buckets = Buckets(8)  # that are decoded or scored together
+    requests: Buckets = Buckets(16)  # that are decoded or scored together
     completion: Buckets = Buckets(8)
     targets: Buckets = Buckets(16)  # of a TokenBatch
 

@@ -10,9 +10,11 @@ from typing import NamedTuple
 from fastslow.lm import batch
 
 # What is only looked back at is cheap to pad, and programs are dear: questions and completions see
-# the prefix, and decoding the question, in coarser buckets than they are read in.
+# the prefix in coarser buckets than it is read in, and decoding, whose program takes longest to
+# compile and which looks back from a few tokens only, sees both in coarser ones still.
 _REMEMBERED_PREFIX = batch.Buckets(256)
-_REMEMBERED_QUESTION = batch.Buckets(64)
+_DECODING_PREFIX = batch.Buckets(512)
+_DECODING_QUESTION = batch.Buckets(128)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +25,8 @@ class Settings:
     max_tokens_at_once: int = 8192  # of questions with what stands behind them: bounds memory
     buckets: batch.BatchBuckets = batch.BUCKETS
     remembered_prefix: batch.Buckets = _REMEMBERED_PREFIX
-    remembered_question: batch.Buckets = _REMEMBERED_QUESTION
+    decoding_prefix: batch.Buckets = _DECODING_PREFIX
+    decoding_question: batch.Buckets = _DECODING_QUESTION
 
 
 class Group(NamedTuple):

@@ -67,9 +67,16 @@ def read(
     return Read(*decoder.encode(shape, variables, prefix, prefix_length, rows))
 
 
+class Room(NamedTuple):
+    """How many entries of each memory decoding sees, padding included."""
+
+    prefix: int
+    question: int
+
+
 def arrange(
     shape: config.DecoderConfig,
-    width: int,
+    room: Room,
     variables: Any,
     prefix: attention.Memory,
     prefix_length: jax.Array,
@@ -77,21 +84,26 @@ def arrange(
     ends: jax.Array,
     lengths: jax.Array,
 ) -> Prompted:
-    """Give every request a row of its own with its question's memory, flush right in `width`.
+    """Give every request a row of its own with its question's memory, flush right in its room.
 
     `ends` (R,): index of the question's last token among all that were read; `lengths` (R,): how
     many tokens it has, 0 for a row that only fills the bucket.
     """
-    slots = ends[:, None] + jnp.arange(1 - width, 1)
+    slots = ends[:, None] + jnp.arange(1 - room.question, 1)
     found = jnp.maximum(slots, 0)  # what stands before the question is not looked at
 
     def gather(leaf: jax.Array) -> jax.Array:
         flat = leaf.reshape(*leaf.shape[:2], -1, leaf.shape[-1])
         return bits.show(bits.hide(flat)[:, :, found], flat[:, :, found])
 
-    memory = jax.tree.map(gather, questions.memory)
-    logits = decoder.logits(shape, variables, decoder.at(questions.x, ends))
-    return Prompted(prefix, prefix_length, memory, lengths, logits)
+    behind = ((0, 0), (0, 0), (0, room.prefix - prefix.keys.shape[2]), (0, 0))
+    return Prompted(
+        jax.tree.map(lambda leaf: jnp.pad(leaf, behind), prefix),
+        prefix_length,
+        jax.tree.map(gather, questions.memory),
+        lengths,
+        decoder.logits(shape, variables, decoder.at(questions.x, ends)),
+    )
 
 
 def decode(

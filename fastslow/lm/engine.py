@@ -253,10 +253,14 @@ class Engine:
         places = dict(zip(questions, packed.ends.tolist(), strict=True))
         ends = np.zeros(count, np.int32)
         ends[: len(rows)] = [places[request.question] for request in rows]
+        room = decoding.Room(
+            self._settings.decoding_prefix.fit(prefix.memory.keys.shape[2]),
+            self._settings.decoding_question.fit(batch.longest(questions)),
+        )
         return self._run(
             _arrange,
             self._config,
-            self._settings.remembered_question.fit(batch.longest(questions)),
+            room,
             variables,
             *prefix,
             read,

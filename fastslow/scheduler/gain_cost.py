@@ -34,11 +34,12 @@ class GainCost:
 
     The expected gain is the lesson's headroom (1 - validation reward) times the share of headroom
     that the channel closed lately: of this task if it was taught before, else of all tasks, else
-    `optimism`. The prices are `drift_price` per nat per token of drift that slow lessons caused
-    lately, and `lesson_price` for the compute of a lesson by both channels, divided between them by
-    their floating-point operations. The slow channel is out when no group of samples has reward
-    variance, the fast one when the prompt is full. A channel that does not pay is tried all the
-    same with probability exploration / (1 + lessons so far).
+    `optimism`. The channel that promises more comes first; the other one is expected to close its
+    share only of what the first leaves. The prices are `drift_price` per nat per token of drift
+    that slow lessons caused lately, and `lesson_price` for the compute of a lesson by both
+    channels, divided between them by their floating-point operations. The slow channel is out when
+    no group of samples has reward variance, the fast one when the prompt is full. A channel that
+    does not pay is tried all the same with probability exploration / (1 + lessons so far).
     """
 
     fast_budget: int = 160
@@ -67,7 +68,7 @@ class GainCost:
 
     def decide(self, state: types.Json, lesson: types.Lesson, probe: types.Probe) -> types.Decision:
         """Return the budgets of the channels that pay, and the reckoning as the reason."""
-        offers = {name: self._offer(state, name, lesson.task_name, probe) for name in CHANNELS}
+        offers = self._offers(state, lesson.task_name, probe)
         chosen = {name for name, offer in offers.items() if offer.net > 0}
         words = "; ".join(_words(name, offer) for name, offer in offers.items())
         idle = [name for name in CHANNELS if name not in chosen and not offers[name].why_not]
@@ -102,10 +103,22 @@ class GainCost:
             headroom -= part.gain
         return new
 
-    def _offer(self, state: types.Json, name: str, task: str, probe: types.Probe) -> Offer:
+    def _offers(self, state: types.Json, task: str, probe: types.Probe) -> dict[str, Offer]:
+        headroom = 1.0 - probe.validation_reward
+        offers = {name: self._offer(state, name, task, probe, headroom) for name in CHANNELS}
+        first = max(CHANNELS, key=lambda name: offers[name].net)
+        if offers[first].net > 0:
+            left = headroom - offers[first].gain
+            (second,) = {*CHANNELS} - {first}
+            offers[second] = self._offer(state, second, task, probe, left)
+        return offers
+
+    def _offer(
+        self, state: types.Json, name: str, task: str, probe: types.Probe, headroom: float
+    ) -> Offer:
         closed: Mapping[str, float] = state[name]["closed"]
         share = closed.get(task, closed.get(_EVERY_TASK, self.optimism))
-        gain = share * (1.0 - probe.validation_reward)
+        gain = share * headroom
         drift = self.drift_price * (state["step_drift"] or 0.0) if name == "slow" else 0.0
         compute = self.lesson_price * _share_of_compute(state, name)
         if name == "slow" and probe.silent_share >= 1:

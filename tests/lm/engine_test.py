@@ -15,10 +15,14 @@ from tests.lm import numpy_decoder, small
 SETTINGS = chunks.Settings(
     max_rows=8,
     buckets=batch.BatchBuckets(
-        prefix=batch.Buckets(16), width=batch.Buckets(32), rows=batch.Buckets(4)
+        prefix=batch.Buckets(16),
+        width=batch.Buckets(32),
+        rows=batch.Buckets(4),
+        requests=batch.Buckets(8),
     ),
     remembered_prefix=batch.Buckets(32),
-    remembered_question=batch.Buckets(32),
+    decoding_prefix=batch.Buckets(64),
+    decoding_question=batch.Buckets(32),
 )
 PREFIXES = ((1, 2, 3, 4, 5), (9, 8), ())
 TOLERANCE = 5e-5
@@ -228,7 +232,7 @@ def test_programs_stay_bounded_over_many_shapes():
     b = SETTINGS.buckets
     prefixes, widths, rows = b.prefix.count(32), b.width.count(64), b.rows.count(8)
     assert (prefixes, widths, rows, b.requests.count(8), b.completion.count(8)) == (2, 2, 2, 1, 1)
-    seen, asked = SETTINGS.remembered_prefix.count(32), SETTINGS.remembered_question.count(32)
+    seen, asked = SETTINGS.remembered_prefix.count(32), SETTINGS.decoding_question.count(32)
     read = seen * widths * rows
     assert counts[-1] <= prefixes + read + read * asked + seen * asked
     assert compiled() - before <= counts[-1]

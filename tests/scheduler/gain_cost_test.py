@@ -34,6 +34,14 @@ def test_untried_channels_are_both_tried():
     assert "fast: expects +0.150 for 0.010" in decision.reason
 
 
+def test_what_one_channel_is_expected_to_close_the_other_cannot_close_too():
+    strong = [worked("fast", 0.45), worked("slow", 0.01)]  # 0.9 of 0.5, 0.2 of the 0.05 left
+    state = after(("a", PROBE, strong))
+    decision = POLICY.decide(state, lesson(), PROBE)
+    assert decision[:2] == (160, 0)
+    assert "slow: expects +0.010" in decision.reason  # a fifth of 0.05, not of 0.5
+
+
 def test_a_channel_that_closed_no_headroom_does_not_pay_any_more():
     state = after(("a", PROBE, [worked("fast", 0.2), worked("slow", 0.0)]))
     assert POLICY.decide(state, lesson(), PROBE)[:2] == (160, 0)

@@ -1,11 +1,12 @@
 """Kept results follow from kept records; every claim can be judged, every grid can be run."""
 
 import json
+import math
 
 import pytest
 
-from experiments.evidence import claims, grids, results
-from fastslow import run_directory
+from experiments.evidence import claims, effects, grids, results
+from fastslow import files, run_directory
 from fastslow.report import records, runs
 from tests.experiments import cli
 from tests.report import synthetic
@@ -54,7 +55,8 @@ def test_every_grid_can_be_planned(name, full, tmp_path):
     flags = grids.GRIDS[name].flags("0:2", full=full)
     status, output = cli.run("sweep", *flags, f"--out={tmp_path}", "--dry_run")
     assert status == 0, output
-    assert f"{2 * len(grids.GRIDS[name].schedulers)} cells" in output
+    grid = grids.GRIDS[name]
+    assert f"{2 * len(grid.schedulers + grid.more * full)} cells" in output
 
 
 def test_slim_rows_keep_what_judging_needs(tmp_path):
@@ -70,11 +72,15 @@ def test_slim_rows_keep_what_judging_needs(tmp_path):
 def test_kept_runs_are_found_finished_by_a_sweep(tmp_path):
     made = synthetic.write(tmp_path / "made")
     cell = runs.Run(tmp_path / "cell-0123abcd", {"a": 1}, records.read(made), done=True)
+    found = {"values": {"differences": {"final": {"mean": -0.25}}}}
+    files.write_json_atomic(cell.directory / "diagnostics" / "plasticity.json", found)
     results.keep(cell, "mixed", tmp_path / "kept")
     results.lend("mixed", tmp_path / "kept", tmp_path / "out")
     lent = tmp_path / "out" / "mixed" / "cell-0123abcd"
     assert run_directory.is_done(lent)
     assert records.read(lent) == [results.slim(row) for row in cell.rows]
+    assert effects.plasticity(cell._replace(directory=lent)) == -0.25
+    assert math.isnan(effects.plasticity(cell._replace(directory=tmp_path)))
     (lent / "DONE").unlink()
     results.lend("mixed", tmp_path / "kept", tmp_path / "out")  # never over what is there
     assert not run_directory.is_done(lent)
