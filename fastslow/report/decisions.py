@@ -38,6 +38,11 @@ FACTS: Mapping[str, Fact] = {
     "silent_share": Fact(
         "Silent\ngroups", "share of groups of answers whose rewards are all equal", wording.score
     ),
+    "malformed_share": Fact(
+        "Malformed",
+        "share of wrong answers that are right for no example of the lesson: wrong in form",
+        wording.score,
+    ),
     "advantage_mass": Fact(
         "Advantage\nmass", "mean distance of a reward from its group's mean", wording.score
     ),

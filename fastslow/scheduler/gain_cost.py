@@ -11,7 +11,8 @@ from typing import Any, ClassVar, NamedTuple
 from fastslow import types
 
 CHANNELS = ("fast", "slow")
-_EVERY_TASK = ""  # key of what a channel did for all tasks together
+FORM, CHOICE = "form", "choice"  # kinds of errors: no valid answer, and not the right one
+_SUITED = {"fast": FORM, "slow": CHOICE}
 
 
 class Offer(NamedTuple):
@@ -32,21 +33,25 @@ class Offer(NamedTuple):
 class GainCost:
     """Use each channel only where its expected gain exceeds its price in drift and compute.
 
-    The expected gain is the lesson's headroom (1 - validation reward) times the share of headroom
-    that the channel closed lately: of this task if it was taught before, else of all tasks, else
-    `optimism`. The channel that promises more comes first; the other one is expected to close its
-    share only of what the first leaves. The prices are `drift_price` per nat per token of drift
-    that slow lessons caused lately, and `lesson_price` for the compute of a lesson by both
-    channels, divided between them by their floating-point operations. The slow channel is out when
-    no group of samples has reward variance, the fast one when the prompt is full. A channel that
-    does not pay is tried all the same with probability exploration / (1 + lessons so far).
+    The expected gain is the lesson's headroom (1 - validation reward) times the share of it that
+    the channel is expected to close. That share is learned per kind of error, form or choice, and
+    weighed by how many of the lesson's errors are of either kind (`Probe.malformed_share`); at
+    first text is expected to mend forms and weights to mend choices (`suited`, `unsuited`). For a
+    task that the channel was taught before, it is averaged with what it closed of that task lately.
+    The channel that promises more comes first; the other one is expected to close its share only
+    of what the first leaves. The prices are `drift_price` per nat per token of drift that slow
+    lessons caused lately, and `lesson_price` for the compute of a lesson by both channels, divided
+    between them by their floating-point operations. The slow channel is out when no group of
+    samples has reward variance, the fast one when the prompt is full. A channel that does not pay
+    is tried all the same with probability exploration / (1 + lessons so far).
     """
 
     fast_budget: int = 160
     slow_steps: int = 6
     drift_price: float = 0.1  # reward per nat per token
-    lesson_price: float = 0.02  # reward that the compute of both channels must bring
-    optimism: float = 0.3  # share of headroom that an untried channel is expected to close
+    lesson_price: float = 0.05  # reward that the compute of both channels must bring
+    suited: float = 0.5  # share of errors that an untried channel closes of the kind it is for
+    unsuited: float = 0.1  # and of the other kind
     memory: float = 0.5  # weight of the past against the newest observation
     exploration: float = 0.5
     full_prompt: float = 0.95  # share of its size limit from which a prompt counts as full
@@ -55,7 +60,7 @@ class GainCost:
 
     def __post_init__(self) -> None:
         """Raise ValueError for values out of range."""
-        for name in ("drift_price", "lesson_price", "optimism", "exploration"):
+        for name in ("drift_price", "lesson_price", "suited", "unsuited", "exploration"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if not 0 <= self.memory < 1:
@@ -63,14 +68,23 @@ class GainCost:
 
     def init(self) -> types.Json:
         """Return what is known of the channels before any lesson: nothing."""
-        known: types.Json = {"closed": {}, "flops": None}
-        return {"fast": known, "slow": known, "step_drift": None, "drift": 0.0, "pending": False}
+        known: types.Json = {
+            name: {
+                "kinds": {k: self.suited if k == own else self.unsuited for k in (FORM, CHOICE)},
+                "closed": {},
+                "flops": None,
+            }
+            for name, own in _SUITED.items()
+        }
+        return {**known, "step_drift": None, "drift": 0.0, "pending": False}
 
     def decide(self, state: types.Json, lesson: types.Lesson, probe: types.Probe) -> types.Decision:
         """Return the budgets of the channels that pay, and the reckoning as the reason."""
         offers = self._offers(state, lesson.task_name, probe)
         chosen = {name for name, offer in offers.items() if offer.net > 0}
         words = "; ".join(_words(name, offer) for name, offer in offers.items())
+        if not math.isnan(probe.malformed_share):
+            words = f"{probe.malformed_share:.0%} of errors are of form; {words}"
         idle = [name for name in CHANNELS if name not in chosen and not offers[name].why_not]
         rng = random.Random(probe.draw)
         if idle and rng.random() < self.exploration / (1 + probe.lesson_number):
@@ -98,7 +112,10 @@ class GainCost:
         for part in absorbed:
             if part.outcome == "skipped":
                 continue
-            new[part.channel] = self._worked(state[part.channel], lesson.task_name, part, headroom)
+            share = max(-1.0, min(1.0, part.gain / headroom)) if headroom > 0 else 0.0
+            new[part.channel] = self._worked(state[part.channel], lesson.task_name, probe, share)
+            flops = self._mix(state[part.channel]["flops"], part.cost.flops)
+            new[part.channel] |= {"flops": flops}
             new["pending"] = new["pending"] or (part.channel, part.outcome) == ("slow", "changed")
             headroom -= part.gain
         return new
@@ -116,9 +133,9 @@ class GainCost:
     def _offer(
         self, state: types.Json, name: str, task: str, probe: types.Probe, headroom: float
     ) -> Offer:
-        closed: Mapping[str, float] = state[name]["closed"]
-        share = closed.get(task, closed.get(_EVERY_TASK, self.optimism))
-        gain = share * headroom
+        share = _expected(state[name]["kinds"], probe)
+        known = state[name]["closed"].get(task)
+        gain = (share if known is None else (share + known) / 2) * headroom
         drift = self.drift_price * (state["step_drift"] or 0.0) if name == "slow" else 0.0
         compute = self.lesson_price * _share_of_compute(state, name)
         if name == "slow" and probe.silent_share >= 1:
@@ -128,13 +145,22 @@ class GainCost:
         return Offer(gain, drift, compute)
 
     def _worked(
-        self, known: Mapping[str, Any], task: str, part: types.Absorbed, headroom: float
-    ) -> types.Json:
-        share = max(-1.0, min(1.0, part.gain / headroom)) if headroom > 0 else 0.0
-        closed = dict(known["closed"])
-        for key in (task, _EVERY_TASK):
-            closed[key] = self._mix(closed.get(key), share)
-        return {"closed": closed, "flops": self._mix(known["flops"], part.cost.flops)}
+        self, known: Mapping[str, Any], task: str, probe: types.Probe, share: float
+    ) -> dict[str, Any]:
+        """Move what is expected per kind of error towards the share that was closed.
+
+        The normalised delta rule: each kind is corrected as much as it took part in the
+        expectation, which together moves by 1 - memory of the surprise.
+        """
+        surprise = share - _expected(known["kinds"], probe)
+        weights = _kinds(probe)
+        rate = (1 - self.memory) / sum(weight**2 for weight in weights.values())
+        kinds = {
+            kind: known["kinds"][kind] + rate * weight * surprise
+            for kind, weight in weights.items()
+        }
+        closed = {**known["closed"], task: self._mix(known["closed"].get(task), share)}
+        return {**known, "kinds": kinds, "closed": closed}
 
     def _drifted(self, state: types.Json, probe: types.Probe) -> dict[str, Any]:
         """Attribute the drift since the last probe to the slow lesson before it, if one was."""
@@ -147,6 +173,16 @@ class GainCost:
 
     def _mix(self, old: float | None, new: float) -> float:
         return new if old is None else self.memory * old + (1 - self.memory) * new
+
+
+def _kinds(probe: types.Probe) -> dict[str, float]:
+    """Return the lesson's shares of errors by kind; half and half where they are unknown."""
+    form = 0.5 if math.isnan(probe.malformed_share) else probe.malformed_share
+    return {FORM: form, CHOICE: 1.0 - form}
+
+
+def _expected(kinds: Mapping[str, float], probe: types.Probe) -> float:
+    return sum(weight * kinds[kind] for kind, weight in _kinds(probe).items())
 
 
 def _share_of_compute(state: types.Json, name: str) -> float:

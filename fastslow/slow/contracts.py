@@ -111,7 +111,7 @@ class Experience(NamedTuple):
     A group is silent when its rewards are all equal; its rows have no gradient, and are kept only
     to measure drift on. `reward` is the mean over all completions, silent ones too, and NaN when
     nothing was sampled. `rewards` (groups, prompts, repeats) are all of them, the best prompt
-    first, and None when nothing was sampled.
+    first, and None when nothing was sampled; `answers` are the texts in the same order.
     """
 
     rows: tuple[Row, ...]
@@ -121,6 +121,7 @@ class Experience(NamedTuple):
     reward: float
     cost: types.Cost
     rewards: np.ndarray | None = None
+    answers: tuple[str, ...] = ()
 
 
 Collect: TypeAlias = Callable[

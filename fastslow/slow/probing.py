@@ -34,6 +34,25 @@ def sampled_facts(experience: contracts.Experience) -> dict[str, float]:
     }
 
 
+def malformed_share(
+    experience: contracts.Experience, scorer: types.Scorer, examples: types.Split
+) -> float:
+    """Return the share of wrong answers that would be right for none of `examples`; NaN if none is.
+
+    Their form is wrong (a sentence, an unknown label), which a prompt can tell. The other ones are
+    wrong choices: the skill is missing.
+    """
+    if experience.rewards is None:
+        return math.nan
+    pairs = zip(experience.answers, experience.rewards.ravel(), strict=True)
+    wrong = [answer for answer, reward in pairs if reward < 1]
+    known = {
+        answer: any(scorer(answer, example).value >= 1 for example in examples)
+        for answer in dict.fromkeys(wrong)
+    }
+    return sum(not known[answer] for answer in wrong) / len(wrong) if wrong else math.nan
+
+
 def gradient_facts(
     updater: update.Updater,
     params: types.PyTree,
