@@ -84,4 +84,4 @@ def markdown(
 def latex(comparison: comparing.Comparison, shown: Sequence[table.Table]) -> str:
     """Return the tables for LaTeX, with the notes as comments."""
     notes = "".join(f"% {' '.join(note.split())}\n" for note in comparison.notes)
-    return "\n".join(["% needs \\usepackage{booktabs}\n" + notes, *map(formats.to_latex, shown)])
+    return "\n".join([f"% needs {formats.PACKAGES}\n{notes}", *map(formats.to_latex, shown)])
