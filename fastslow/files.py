@@ -21,6 +21,10 @@ PathLike: TypeAlias = str | os.PathLike[str]
 class WriteError(OSError):
     """A file could not be written; the message names the path and the system's reason."""
 
+    def __str__(self) -> str:
+        """Say what and why, for a person: no number of an error."""
+        return f"cannot write {self.filename}: {self.strerror}"
+
 
 @contextlib.contextmanager
 def naming(path: PathLike) -> Iterator[None]:
@@ -29,7 +33,7 @@ def naming(path: PathLike) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        raise WriteError(error.errno, f"cannot write: {reason}", os.fspath(path)) from error
+        raise WriteError(error.errno, reason, os.fspath(path)) from error
 
 
 def sync_directory(path: PathLike) -> None:

@@ -188,7 +188,7 @@ def test_a_full_disk_leaves_the_checkpoints_as_they_were(tmp_path, monkeypatch, 
     checkpoint.save(tmp_path, 1, _saved(1))
     with monkeypatch.context() as patch:
         patch.setattr(module, call, _full)
-        with pytest.raises(files.WriteError, match=r"No space left on device.*checkpoints/2"):
+        with pytest.raises(files.WriteError, match=r"checkpoints/2.*: No space left on device"):
             checkpoint.save(tmp_path, 2, _saved(2))
     assert os.listdir(tmp_path / "checkpoints") == ["1"]
     assert checkpoint.latest(tmp_path) == 1

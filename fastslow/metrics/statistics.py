@@ -48,6 +48,8 @@ def estimate(values: Sequence[float] | np.ndarray, interval: Interval) -> Estima
 
 def standard_error(values: np.ndarray) -> float:
     """Return s / sqrt(n) of values (n,), n > 1, with s the sample standard deviation (n - 1)."""
+    if not np.ptp(values):
+        return 0.0  # exactly, although the mean of equal values may be rounded
     return float(values.std(ddof=1) / np.sqrt(values.size))
 
 

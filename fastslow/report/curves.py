@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib import axes, ticker
 
 from fastslow.metrics import matrix as matrices
-from fastslow.report import figures, overview, panels, records, table
+from fastslow.report import figures, looks, overview, panels, records, table
 
-_MAX_NAMED_LINES = len(figures.LINES)
+_MAX_NAMED_LINES = len(looks.LOOKS)
 _MAX_WRITTEN_CELLS = 400
 _MAX_NAMED_POINTS = 40
 _MAX_INCHES = 8.0
@@ -134,8 +134,8 @@ def _task_lines(panel: axes.Axes, matrix: matrices.AccuracyMatrix, steps: Sequen
     ends = []
     for number, (name, scores) in enumerate(zip(matrix.task_names, matrix.scores.T, strict=True)):
         known = np.flatnonzero(~np.isnan(scores))
-        colour = figures.LINES[number] if named else "#CCCCCC"
-        panel.plot(np.array(steps)[known], scores[known], ".-", color=colour, lw=1, alpha=0.8)
+        look = looks.line(looks.LOOKS[number]) if named else {"color": "#CCCCCC", "marker": "."}
+        panel.plot(np.array(steps)[known], scores[known], **look, ms=4, lw=1, alpha=0.8)
         if named and known.size:
-            ends.append((scores[known[-1]], figures.short(name), colour))
+            ends.append((scores[known[-1]], figures.short(name), look["color"]))
     panels.name_ends(panel, ends, gap=0.065)

@@ -24,7 +24,8 @@ BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
     "#CC79A7",
 )
 LINES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
-GREY = "#8A8A8A"
+GREY, DARK_GREY = "#8A8A8A", "#595959"
+WINE = "#882255"  # Tol, "Colour schemes" (2021): an eighth beside those of Okabe and Ito
 DPI = 150
 _SHOWN = 28  # characters of a name
 
@@ -100,14 +101,19 @@ def grid(count: int, height: float) -> tuple[figure.Figure, list[axes.Axes]]:
     At most three panels stand side by side; where a row is not full, the panels above the gap name
     their places.
     """
-    rows = math.ceil(count / _MAX_COLUMNS)
-    columns = math.ceil(count / rows)
+    columns = side_by_side(count)
+    rows = math.ceil(count / columns)
     drawn, panels = new(DOUBLE, 0.6 + height * rows, rows, columns, share=True)
     for panel in panels[count:]:
         panel.set_visible(False)
     for panel in panels[count - columns : count]:
         panel.tick_params(labelbottom=True)
     return drawn, panels[:count]
+
+
+def side_by_side(count: int) -> int:
+    """Return how many of `count` panels stand in a row of a grid."""
+    return math.ceil(count / math.ceil(count / _MAX_COLUMNS))
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Tables as files for other programs: CSV and LaTeX (package booktabs)."""
+"""Tables as files for other programs: CSV and LaTeX (packages booktabs and graphicx)."""
 
 from __future__ import annotations
 
@@ -38,23 +38,34 @@ _LATEX = str.maketrans(
 )
 
 
+PACKAGES = r"\usepackage{booktabs,graphicx}"  # what a document needs
+_FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+
+
 def to_latex(shown: table.Table) -> str:
-    """Return a table environment; needs the package booktabs. Numbers stand to the right."""
-    columns = "".join("l" if n < shown.texts else "r" for n in range(len(shown.header)))
+    """Return a table environment, no wider than the text; needs PACKAGES.
+
+    Numbers stand to the right, and a heading keeps its lines.
+    """
+    columns = ["l" if n < shown.texts else "r" for n in range(len(shown.header))]
+    heads = [_stacked(*pair) for pair in zip(shown.header, columns, strict=True)]
     body = [_line(row) for row in shown.rows]
     footer = [r"\midrule", _line(shown.footer)] if shown.footer else []
     lines = [
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{_escaped(shown.title)}}}",
-        rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
+        r"\medskip",
+        _FITTED,
+        rf"\begin{{tabular}}{{@{{}}{''.join(columns)}@{{}}}}",
         r"\toprule",
-        _line(shown.header),
+        _joined(heads),
         r"\midrule",
         *body,
         *footer,
         r"\bottomrule",
-        r"\end{tabular}",
+        r"\end{tabular}%",
+        "}",
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
@@ -71,10 +82,20 @@ def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _line(cells: Iterable[str]) -> str:
-    return " & ".join(map(_escaped, cells)) + r" \\"
+    return _joined(map(_escaped, cells))
+
+
+def _joined(cells: Iterable[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _stacked(head: str, side: str) -> str:
+    """Return a heading whose lines stand above each other."""
+    lines = r"\\".join(map(_escaped, head.split("\n")))
+    return rf"\shortstack[{side}]{{{lines}}}" if "\n" in head else lines
 
 
 def _escaped(cell: str) -> str:
     escaped = " ".join(cell.split()).translate(_LATEX)
-    # a bracket that opens a row would be read as the option of the \\ before it
-    return f"{{}}{escaped}" if escaped.startswith("[") else escaped
+    # what opens a row would be read as the option of the \\ or the rule before it
+    return f"{{}}{escaped}" if escaped.startswith(("[", "*")) else escaped

@@ -26,7 +26,7 @@ LOOKS = (
     Look(figures.ORANGE, "v", (0, (3, 1, 1, 1, 1, 1)), "\\\\\\\\\\\\"),
     Look(figures.SKY, "P", (0, (8, 1.5)), "----"),
     Look(figures.BLACK, "X", (0, (2, 1)), "++++"),
-    Look(figures.GREY, "p", (0, (8, 1.5, 1, 1.5)), "||||"),
+    Look(figures.WINE, "p", (0, (8, 1.5, 1, 1.5)), "||||"),
 )
 _MARKERS = "osD^vPXp<>*hd8"
 _KEPT = {"interleave": 0, "slow_only": 1, "fast_only": 2, "fast_then_slow": 3}

@@ -67,15 +67,19 @@ def write_ends(
 
 
 def name_ends(
-    panel: axes.Axes, ends: Sequence[tuple[float, str, str]], gap: float, **font: Any
+    panel: axes.Axes,
+    ends: Sequence[tuple[float, str, str]],
+    gap: float,
+    away: float = 8,
+    **font: Any,
 ) -> None:
-    """Write names beside the right edge, at (height, name, colour), moved apart by `gap`."""
+    """Write names `away` points from the right edge, at (height, name, colour), `gap` apart."""
     heights = figures.spread([end[0] for end in ends], gap)
     for height, (_, name, colour) in zip(heights, ends, strict=True):
         panel.annotate(
             name,
             (1, height),
-            (8, 0),
+            (away, 0),
             xycoords=panel.get_yaxis_transform(),
             textcoords="offset points",
             color=colour,

@@ -147,6 +147,13 @@ def read(directory: files.PathLike) -> list[Row]:
     return rows + _complete(tail, path, len(lines) + 1)
 
 
+def torn(directory: files.PathLike) -> bool:
+    """Return whether a crash tore the last line, which `read` leaves out and a resume mends."""
+    path = path_of(directory)
+    tail = path.read_bytes().rpartition(b"\n")[2] if path.exists() else b""
+    return bool(tail) and not _complete(tail, path, 0)
+
+
 def truncate_after(directory: files.PathLike, position: int) -> None:
     """Keep the tasks' row and those of the first `position` events, atomically.
 

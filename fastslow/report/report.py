@@ -26,7 +26,7 @@ from fastslow.report.page import of_run
 def write(directory: files.PathLike) -> pathlib.Path:
     """Write matrix.csv, the figures, report.md and report.html; return the path of the last.
 
-    Works on a run that is not finished too, and says so in the page. Raises FileNotFoundError if
+    Works on a run that is not finished too, and says so in the page. Raises RunDirectoryError if
     there is no run, RecordsError if its records are corrupt, WriteError.
     """
     path = pathlib.Path(directory)

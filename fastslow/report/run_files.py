@@ -6,7 +6,7 @@ import json
 import pathlib
 from typing import NamedTuple
 
-from fastslow import files, types
+from fastslow import files, run_directory, types
 from fastslow.report import records
 
 
@@ -38,18 +38,20 @@ class RunFiles(NamedTuple):
 def load(directory: files.PathLike) -> RunFiles:
     """Read a finished or unfinished run.
 
-    Raises FileNotFoundError if there is no run in the directory, RecordsError if its records are
-    corrupt.
+    Raises RunDirectoryError if there is no run in the directory or its configuration cannot be
+    read, RecordsError if its records are corrupt.
     """
     path = pathlib.Path(directory)
     config_path = path / "config.json"
     if not config_path.exists() and not records.path_of(path).exists():
-        raise FileNotFoundError(f"{path} holds no run: neither config.json nor records.jsonl")
+        raise run_directory.RunDirectoryError(
+            f"{path} holds no run: neither config.json nor records.jsonl"
+        )
     rows = records.read(path)
     return RunFiles(
         directory=path,
         name=path.resolve().name,
-        config=json.loads(config_path.read_bytes()) if config_path.exists() else {},
+        config=run_directory.read_config(path) if config_path.exists() else {},
         rows=rows,
         done=bool(records.of_kind(rows, "quadrants")),
         prompts=prompts(path),

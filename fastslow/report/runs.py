@@ -147,6 +147,9 @@ def find(patterns: Iterable[str]) -> tuple[list[pathlib.Path], list[pathlib.Path
     wanted = ", ".join(map(repr, asked))
     if not folders:
         raise RunsError(f"no directory matches {wanted}")
+    for path in others:
+        if any(is_run(inner) for inner in path.iterdir()):
+            raise RunsError(f"{path} holds runs and is none; did you mean '{path}/*'?")
     listed = ", ".join(map(str, others[:3])) + (", ..." if len(others) > 3 else "")
     raise RunsError(
         f"no run directory matches {wanted}: {listed} without config.json or records.jsonl"

@@ -42,9 +42,35 @@ def test_a_comparison_is_printed_and_written(directory, tmp_path):
     }
 
 
-def test_a_mistake_is_one_clear_message(directory):
-    status, output = cli.run("compare", f"--runs={directory}/*", "--by=fast")
-    assert status == 2
-    assert "error: the runs of 'gepa' differ in more than their seeds" in output
-    assert "scheduler.name: interleave in interleave-0, interleave-1; slow_only in" in output
+MISTAKES = (
+    (("--by=fast",), "the runs of 'gepa' differ in more than their seeds"),
+    (("--by=sheduler",), "unknown configuration key 'sheduler'; did you mean 'scheduler'?"),
+    (("--metric=forgeting",), "unknown metric 'forgeting'; did you mean 'forgetting'?"),
+    (("--runs={directory}",), "holds runs and is none; did you mean '{directory}/*'?"),
+    (("--runs={directory}/nothing*",), "no directory matches '{directory}/nothing*'"),
+    (("--out={directory}/slow_only-0",), "holds a run and its report: write to another folder"),
+    (("--out={file}",), "cannot write {file}: File exists"),
+)
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES)
+def test_a_mistake_is_one_clear_line_and_changes_nothing(directory, tmp_path, arguments, message):
+    file = tmp_path / "a file"
+    file.write_text("mine")
+    names = {"directory": directory, "file": file}
+    given = [argument.format(**names) for argument in arguments]
+    if not any(argument.startswith("--runs") for argument in given):
+        given.append(f"--runs={directory}/*")
+    before = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    status, output = cli.run("compare", *given)
+    assert status == 2, output
+    told = output[output.index("error: ") :]
+    assert message.format(**names) in told
     assert "Traceback" not in output
+    assert file.read_text() == "mine"
+    assert {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()} == before
+
+
+def test_a_refusal_names_what_differs(directory):
+    _, output = cli.run("compare", f"--runs={directory}/*", "--by=fast")
+    assert "scheduler.name: interleave in interleave-0, interleave-1; slow_only in" in output

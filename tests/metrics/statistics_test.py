@@ -44,6 +44,9 @@ def test_one_value_has_no_interval_and_none_has_no_mean(interval):
 @pytest.mark.parametrize("interval", statistics.INTERVALS.values())
 def test_equal_values_leave_no_doubt(interval):
     assert statistics.estimate([0.25] * 4, interval)[1:] == (0.25, 0, 0.25, 0.25)
+    rounded = statistics.estimate([0.1] * 3, interval)  # their mean is not quite 0.1
+    assert rounded.standard_error == 0
+    assert rounded.low == rounded.high == rounded.mean
 
 
 def test_the_bootstrap_interval_of_two_values_is_their_range():

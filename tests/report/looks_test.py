@@ -34,5 +34,8 @@ def test_few_methods_are_no_special_case(labels):
 
 
 def test_the_colours_are_those_for_any_colour_vision():
-    known = {*figures.LINES, figures.GREY}
-    assert {look.colour for look in looks.LOOKS} <= known
+    assert {look.colour for look in looks.LOOKS} <= {*figures.LINES, figures.WINE}
+
+
+def test_no_method_looks_like_a_reference_line_or_a_shaded_lesson():
+    assert figures.GREY not in {look.colour for look in looks.LOOKS}

@@ -127,6 +127,7 @@ def test_only_a_torn_last_line_is_tolerated_and_resuming_mends_it(tmp_path, torn
     whole = path.read_bytes()
     path.write_bytes(whole + torn)
     assert [row["event"] for row in records.read(tmp_path)] == [0, 1, 2]
+    assert records.torn(tmp_path)
     with pytest.raises(records.RecordsError, match=r"records\.jsonl ends in a torn row"):
         records.append(tmp_path, _evaluation(3, {}), 0.0)
     records.truncate_after(tmp_path, 3)
@@ -187,7 +188,7 @@ def test_append_is_durable_before_it_returns_and_a_full_disk_changes_nothing(tmp
     longer = path.read_bytes()
     assert longer.startswith(whole)
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(files.WriteError, match=r"No space left on device.*records\.jsonl"):
+    with pytest.raises(files.WriteError, match=r"records\.jsonl: No space left on device"):
         records.append(tmp_path, _evaluation(2, {}), 0.0)
     assert path.read_bytes() == longer
 

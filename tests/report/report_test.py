@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from fastslow import files
+from fastslow import files, run_directory
 from fastslow.metrics import matrix as matrices
 from fastslow.report import decisions, records, report, table
 from tests.report import reading, synthetic
@@ -163,7 +163,10 @@ def test_a_run_without_prompts_predictions_and_configuration_is_shown_too(tmp_pa
 
 
 def test_a_directory_without_a_run_is_an_error_that_names_it(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"holds no run: neither config\.json"):
+    with pytest.raises(run_directory.RunDirectoryError, match="holds no run: neither config"):
+        report.write(tmp_path)
+    (tmp_path / "config.json").write_text('{"config": {')
+    with pytest.raises(run_directory.RunDirectoryError, match=r"config\.json is not the config"):
         report.write(tmp_path)
 
 

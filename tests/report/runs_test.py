@@ -1,6 +1,7 @@
 import json
 import math
 import re
+import shutil
 import subprocess
 import sys
 
@@ -104,6 +105,10 @@ def test_a_torn_last_row_is_left_out(tmp_path):
 def test_a_pattern_without_a_run_is_an_error_that_says_what_there_was(tmp_path):
     with pytest.raises(runs.RunsError, match=r"no directory matches '.*/nothing\*'"):
         fastslow.report.load_runs(str(tmp_path / "nothing*"))
+    synthetic.write(tmp_path / "all" / "run", events=1, done=False)
+    with pytest.raises(runs.RunsError, match=r"all holds runs .*did you mean '.*all/\*'"):
+        fastslow.report.load_runs(str(tmp_path / "all"))
+    shutil.rmtree(tmp_path / "all")
     (tmp_path / "pictures").mkdir()
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(runs.RunsError, match=r"no run directory matches .*pictures without config"):

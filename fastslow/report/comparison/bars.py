@@ -20,7 +20,7 @@ _OUTCOMES = {  # colour, hatch: from most to least effect
 _PARTS = {
     "fast": (figures.SKY, ""),
     "slow": (figures.ORANGE, "//////"),
-    "evaluation": ("#BBBBBB", ""),
+    "evaluation": ("#BBBBBB", "......"),
     "deciding": (figures.PURPLE, "xxxxxx"),
 }
 _MAX_NAMED_LESSONS = 16
@@ -63,7 +63,7 @@ def quadrants(comparison: comparing.Comparison) -> figures.Picture | None:
     measured = [overview.quadrants(run.rows) for method in shown for run in method.runs]
     tasks = list(dict.fromkeys(task for by_task in measured for task in by_task))
     titles = ["average of tasks", *(tasks if 1 < len(tasks) <= _MAX_TASKS else [])]
-    drawn, grid = figures.grid(len(titles), 0.25 + 0.46 * len(shown))
+    drawn, grid = figures.grid(len(titles), 0.25 + 0.54 * len(shown))
     for number, (title, panel) in enumerate(zip(titles, grid, strict=False)):
         for offset, corner in enumerate(channels.CORNERS):
             values = [[_corner(r, number and title, corner) for r in m.runs] for m in shown]

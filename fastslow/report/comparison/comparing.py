@@ -149,6 +149,7 @@ def _notes(
         f"Intervals: 95%, {statistics.NAMES[interval]}, over runs (one per seed and order), each "
         "on its own: not corrected for looking at several.",
         *_few(methods, interval),
+        *_torn(everyone),
         *_left_out(methods, listed, point),
         *_without_effort(everyone, point),
         *_untouched(methods, point),
@@ -176,6 +177,13 @@ def _few(methods: Sequence[groups.Method], interval: str) -> list[str]:
     if interval == "bootstrap" and counts and min(counts) < _FEW:
         found.append(f"With fewer than {_FEW} runs this bootstrap is too narrow; prefer t.")
     return found
+
+
+def _torn(everyone: Sequence[groups.Method]) -> list[str]:
+    paths = [run.directory for method in everyone for run in method.runs]
+    names = ", ".join(path.name for path in paths if records.torn(path))
+    told = "A crash tore the last record, which is passed over; a resumed run mends it"
+    return [f"{told}: {names}."] if names else []
 
 
 def _left_out(

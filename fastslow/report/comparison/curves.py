@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from matplotlib import axes, figure, lines, ticker
+from matplotlib import axes, ticker
 
 from fastslow.metrics import matrix as matrices
 from fastslow.report import figures, looks, overview, panels, runs, table, wording
-from fastslow.report.comparison import comparing, groups, measures, points, series, tables
+from fastslow.report.comparison import (
+    comparing,
+    groups,
+    labels,
+    measures,
+    points,
+    series,
+    tables,
+)
 
-_MAX_WRITTEN_CELLS = 42  # of one heat map, at print size
+_MAX_WRITTEN_COLUMNS = 15  # of heat maps side by side, at print size
 _TITLE = 28  # characters of a line above one of three panels
 _SCALES = (0.25, 0.5, 0.75, 1.0)  # where a score axis may end
-_KEY, _CHARACTER, _LEGEND_ROW = 0.5, 0.052, 0.16  # inches that a legend's entries take
 _SINGLE_RUN = 0.3  # opacity of a run behind its mean
 
 
@@ -24,7 +31,7 @@ def forgetting(comparison: comparing.Comparison) -> figures.Picture:
     """Draw one panel per task: the mean score of every method, with its interval."""
     names = tables.task_names(comparison)
     plan = series.common_plan(comparison.methods)
-    constant = series.constants(comparison.methods)
+    constants = series.constants(comparison.methods)
     drawn, grid = figures.grid(len(names), 1.65)
     for name, panel in zip(names, grid, strict=False):
         if plan is not None:
@@ -33,8 +40,6 @@ def forgetting(comparison: comparing.Comparison) -> figures.Picture:
             shifted = [_since_first(run, name, plan is not None) for run in method.runs]
             places, values = series.align(shifted)
             _line(panel, comparison, method, places, values)
-        if name in constant and not math.isnan(constant[name]):
-            panel.axhline(constant[name], color=figures.GREY, lw=0.8, zorder=1)
         panel.set_title(figures.short(name), loc="left")
         panel.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     _score_axes(grid[: len(names)])
@@ -44,8 +49,14 @@ def forgetting(comparison: comparing.Comparison) -> figures.Picture:
         told = "runs have other orders; what only one run of a method has is left out"
     drawn.supxlabel(when, fontsize=8)
     drawn.supylabel("Test score (0 to 1)", fontsize=8)
-    _legend(drawn, comparison)
-    told += "; grey line: the best constant answer" if constant else ""
+    levels = [
+        (panel, panel.axhline(constants[name], color=figures.GREY, lw=0.8, zorder=1))
+        for name, panel in zip(names, grid, strict=False)
+        if not math.isnan(constants.get(name, math.nan))
+    ]
+    labels.methods(drawn, grid[: len(names)], comparison)
+    labels.reference(drawn, levels, "constant answer")
+    told += "; grey line: the best constant answer" if levels else ""
     caption = f"Test score of each task, mean and 95% interval over runs; {told}."
     return figures.Picture("forgetting", "Forgetting curves", caption, drawn)
 
@@ -66,14 +77,14 @@ def accuracy_matrices(comparison: comparing.Comparison) -> figures.Picture | Non
         return None
     columns = names if by_name else [f"task {number + 1}" for number in range(len(names))]
     drawn, grid = figures.grid(len(shown), 0.75 + 0.2 * max(_evaluations(shown), 3))
-    image = None
+    image, beside = None, figures.side_by_side(len(shown))
     for method, panel in zip(shown, grid, strict=False):
         places, scores = _mean_matrix(method, names, by_name is None)
         rows = [f"{p:.0f}: {columns[plan[int(p) - 1]]}" if p else "untouched" for p in places]
         image = panels.heat(panel, scores, columns, [figures.short(row) for row in rows])
-        if scores.size <= _MAX_WRITTEN_CELLS:
+        if len(columns) * beside <= _MAX_WRITTEN_COLUMNS:
             panels.write_cells(panel, scores, 7)
-        title = textwrap.wrap(f"{method.label} ({_runs(method)})", _TITLE)
+        title = textwrap.wrap(labels.counted(method), _TITLE)
         panel.set_title("\n".join(title), loc="left")
     drawn.supxlabel("Task evaluated", fontsize=8)
     drawn.supylabel("Lessons taught: last task", fontsize=8)
@@ -98,7 +109,7 @@ def learning(comparison: comparing.Comparison) -> figures.Picture:
         panel.locator_params(axis="x", nbins=6)
     _score_axes(grid)
     drawn.supylabel("Mean test score of all tasks (0 to 1)", fontsize=8)
-    _legend(drawn, comparison)
+    labels.methods(drawn, grid, comparison)
     caption = (
         "Mean score of all tasks with 95% interval over runs, at the mean effort of the runs; "
         "evaluations are not counted as effort."
@@ -126,7 +137,7 @@ def drift(comparison: comparing.Comparison) -> figures.Picture | None:
         panel.set_xlim(left=0)
     _score_axes(grid)
     drawn.supylabel("Mean test score of all tasks (0 to 1)", fontsize=8)
-    _legend(drawn, comparison)
+    labels.legend(drawn, comparison)
     caption = (
         "Every evaluation of all tasks, joined in time: mean over runs, single runs faint, 95% "
         "intervals at the end. Up and to the left is better."
@@ -146,7 +157,7 @@ def prompts(comparison: comparing.Comparison) -> figures.Picture | None:
     panel.set_xlabel("Lessons taught so far (all tasks)")
     panel.set_ylabel("Characters of the best prompt")
     panel.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-    _legend(drawn, comparison)
+    labels.methods(drawn, [panel], comparison)
     caption = "Length of the best prompt as written down, mean over tasks, 95% interval over runs."
     return figures.Picture("prompts", "Growth of the prompts", caption, drawn)
 
@@ -164,7 +175,8 @@ def _line(
     if not known.any():
         return
     look = looks.assign(m.label for m in comparison.methods)[method.label]
-    panel.plot(drawn.places[known], drawn.mean[known], **looks.line(look), clip_on=False, zorder=3)
+    style = {**looks.line(look), "label": method.label, "clip_on": False, "zorder": 3}
+    panel.plot(drawn.places[known], drawn.mean[known], **style)
     panel.fill_between(drawn.places, drawn.low, drawn.high, color=look.colour, alpha=0.16, lw=0)
 
 
@@ -266,22 +278,3 @@ def _score_axes(grid: Sequence[axes.Axes]) -> None:
 def _shade(panel: axes.Axes, lessons: Sequence[int]) -> None:
     for number in lessons:
         panel.axvspan(number, number + 1, color="#000000", alpha=0.07, lw=0)
-
-
-def _legend(drawn: figure.Figure, comparison: comparing.Comparison) -> None:
-    """Name the methods above the panels, with the number of runs of each."""
-    assigned: Mapping[str, looks.Look] = looks.assign(m.label for m in comparison.methods)
-    handles = [
-        lines.Line2D([], [], label=f"{m.label} ({_runs(m)})", **looks.line(assigned[m.label]))
-        for m in comparison.methods
-        if m.runs
-    ]
-    longest = max((len(str(handle.get_label())) for handle in handles), default=1)
-    columns = max(1, int(drawn.get_figwidth() / (_KEY + _CHARACTER * longest)))
-    rows = math.ceil(len(handles) / columns)
-    drawn.set_figheight(drawn.get_figheight() + _LEGEND_ROW * (rows - 1))
-    drawn.legend(handles=handles, loc="outside upper center", ncols=columns, handlelength=3)
-
-
-def _runs(method: groups.Method) -> str:
-    return "1 run" if len(method.runs) == 1 else f"{len(method.runs)} runs"

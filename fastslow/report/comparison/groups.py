@@ -24,8 +24,10 @@ def by_keys(found: Sequence[runs.Run], keys: Sequence[str]) -> tuple[Method, ...
     """Group runs by the values of dotted configuration keys, in the order of the values.
 
     The label of a method is the plug-in's name where a key names one, `key=value` otherwise. Raises
-    registry.UnknownNameError for a key that no run has.
+    registry.UnknownNameError for a key that no run has, RunsError without any key.
     """
+    if not keys:
+        raise runs.RunsError("no configuration key to tell methods apart by: try scheduler")
     known = dict.fromkeys(key for run in found for key in runs.keys_of(run.config))
     for key in keys:
         if key not in known:
@@ -61,8 +63,9 @@ def check(methods: Sequence[Method], keys: Sequence[str]) -> None:
     """
     everyone = [run for method in methods for run in method.runs]
     compared = {section for section in SAME_SECTIONS for key in keys if key.startswith(section)}
-    _refuse("these runs cannot be compared", everyone, lambda run: _common_ground(run, keys))
-    _refuse("these runs cannot be compared", everyone, _evaluated)
+    problem = "these runs cannot be compared (choose some that agree in this)"
+    _refuse(problem, everyone, lambda run: _common_ground(run, keys))
+    _refuse(problem, everyone, _evaluated)
     for method in methods:
         problem = f"the runs of {method.label!r} differ in more than their seeds (add it to --by?)"
         _refuse(problem, method.runs, lambda run: settings(run.config))
@@ -119,11 +122,15 @@ def _refuse(
     """Raise RunsError if runs differ in their facts; a run without any facts yet is passed over."""
     in_order = sorted(found, key=lambda run: run.directory)
     told = {run.directory: mapping for run in in_order if (mapping := facts(run))}
+    names = [directory.name for directory in told]
+    distinct = len(set(names)) == len(names)
     lines = []
     for key in dict.fromkeys(key for mapping in told.values() for key in mapping):
         values: dict[types.Json, list[str]] = {}
         for directory, mapping in told.items():
-            values.setdefault(mapping.get(key, _UNTOLD), []).append(directory.name)
+            values.setdefault(mapping.get(key, _UNTOLD), []).append(
+                directory.name if distinct else str(directory)
+            )
         if len(values) > 1:
             listed = "; ".join(f"{v} in {_some(names)}" for v, names in values.items())
             lines.append(f"{key}: {listed}")

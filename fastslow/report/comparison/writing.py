@@ -35,9 +35,11 @@ def write(comparison: comparing.Comparison, directory: files.PathLike) -> list[p
     """Write report.html, comparison.md, .tex, .csv, measurements.csv and figures; return the paths.
 
     comparison.csv holds every estimate in full; measurements.csv what runs.load_runs returns.
-    Raises WriteError.
+    Raises WriteError, and RunsError for a run directory, which has a report of its own to lose.
     """
     folder = files.make_directory(directory)
+    if runs.is_run(folder):
+        raise runs.RunsError(f"{folder} holds a run and its report: write to another folder")
     shown = tables.every(comparison)
     everything = [row for one in comparison.listed for row in runs.measurements(one.run)]
     pictures = draw(comparison)
@@ -84,4 +86,4 @@ def markdown(
 def latex(comparison: comparing.Comparison, shown: Sequence[table.Table]) -> str:
     """Return the tables for LaTeX, with the notes as comments."""
     notes = "".join(f"% {' '.join(note.split())}\n" for note in comparison.notes)
-    return "\n".join(["% needs \\usepackage{booktabs}\n" + notes, *map(formats.to_latex, shown)])
+    return "\n".join([f"% needs {formats.PACKAGES}\n{notes}", *map(formats.to_latex, shown)])

@@ -16,6 +16,7 @@ from fastslow import types
 from fastslow.report import figures, headlines, table
 
 _PIXELS_PER_INCH = 96  # the definition in CSS
+_READABLE = 0.65  # of the full width of a figure
 _HTML_IN_JSON = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -44,11 +45,12 @@ class Page(NamedTuple):
 
 
 class Embedded(NamedTuple):
-    """A figure as the page holds it; `width` in CSS pixels at which its text has its true size."""
+    """A figure as the page holds it, between its `least` and its full `width` in CSS pixels."""
 
     picture: figures.Picture
     data: str  # base64
     width: int
+    least: int  # below which its text cannot be read, so that it is scrolled instead
 
 
 def render(page: Page) -> bytes:
@@ -60,7 +62,8 @@ def render(page: Page) -> bytes:
 def embed(picture: figures.Picture, png: bytes, zoom: float = 1.0) -> Embedded:
     """Return a figure with its PNG file, to be shown `zoom` times as large as in print."""
     width = round(picture.figure.get_figwidth() * _PIXELS_PER_INCH * zoom)
-    return Embedded(picture, base64.b64encode(png).decode("ascii"), width)
+    data = base64.b64encode(png).decode("ascii")
+    return Embedded(picture, data, width, round(_READABLE * width))
 
 
 def figures_section(shown: Sequence[Embedded], column: int) -> Section | None:

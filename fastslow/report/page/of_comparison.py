@@ -102,7 +102,8 @@ def _verdicts(comparison: comparing.Comparison) -> list[str]:
 
 
 def _inside(title: str) -> str:
-    """Return a title as it stands inside a sentence; names like FLOP stay as they are."""
+    """Return a title as it stands in a list in a sentence; names like FLOP stay as they are."""
+    title = title.replace(",", "")
     return title if title[1:2].isupper() else title[0].lower() + title[1:]
 
 

@@ -103,6 +103,16 @@ def test_unfinished_runs_are_listed_and_left_out_unless_they_hold_the_end(tmp_pa
     assert "Left out of the means: begun (interleave): no evaluation yet." in comparison.notes
 
 
+def test_a_record_torn_by_a_crash_is_passed_over_aloud(tmp_path):
+    path = records.path_of(synthetic.write(tmp_path / "a", done=False, events=7))
+    torn = path.read_bytes()[:-9]
+    path.write_bytes(torn)
+    synthetic.write(tmp_path / "b", seed=1)
+    (told,) = (note for note in _compare(tmp_path).notes if "tore" in note)
+    assert told.endswith("a resumed run mends it: a.")
+    assert path.read_bytes() == torn
+
+
 def test_without_a_complete_run_there_are_no_means_and_a_way_out(tmp_path):
     synthetic.write(tmp_path / "a", seed=0, done=False, events=7)
     comparison = _compare(tmp_path)

@@ -54,6 +54,11 @@ def test_an_unknown_key_suggests_the_nearest(tmp_path):
         groups.by_keys([_run(tmp_path)], ["slow.learning_rat"])
 
 
+def test_methods_need_a_key_to_be_told_apart_by(tmp_path):
+    with pytest.raises(runs.RunsError, match="no configuration key"):
+        groups.by_keys([_run(tmp_path)], [])
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -70,7 +75,13 @@ def test_runs_on_other_ground_are_refused_with_keys_and_values(tmp_path, changes
         _run(tmp_path, "b", scheduler="slow_only"),
         _run(tmp_path, "c", scheduler="fast_only", **changes),
     ]
-    with pytest.raises(runs.RunsError, match=rf"(?s)these runs cannot be compared:.*{message}"):
+    with pytest.raises(runs.RunsError, match=rf"(?s)these runs cannot be compared.*{message}"):
+        _grouped(found, "scheduler")
+
+
+def test_refused_runs_of_the_same_name_are_told_apart_by_their_paths(tmp_path):
+    found = [_run(tmp_path / "x"), _run(tmp_path / "y", model__name="other")]
+    with pytest.raises(runs.RunsError, match=r"instruct in .*x/run; other in .*y/run"):
         _grouped(found, "scheduler")
 
 

@@ -85,6 +85,13 @@ def test_the_same_comparison_gives_the_same_bytes(comparison, written, tmp_path)
         assert path.read_bytes() == (written / path.name).read_bytes()
 
 
+def test_a_comparison_is_not_written_over_the_report_of_a_run(comparison, directory):
+    before = sorted((directory / "slow_only-0").rglob("*"))
+    with pytest.raises(runs.RunsError, match=r"slow_only-0 holds a run .*another folder"):
+        writing.write(comparison, directory / "slow_only-0")
+    assert sorted((directory / "slow_only-0").rglob("*")) == before
+
+
 def test_no_text_is_smaller_than_seven_points_and_every_axis_is_named(comparison, ordered):
     for one in (comparison, ordered):
         for picture in writing.draw(one):
