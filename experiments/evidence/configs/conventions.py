@@ -1,4 +1,4 @@
-"""One skill under changing forms of the answers: text should absorb it."""
+"""One skill under changing forms of the answers, a lesson of each: text should absorb it."""
 
 import ml_collections
 
@@ -10,8 +10,10 @@ def get_config() -> ml_collections.ConfigDict:
     """Return the configuration."""
     config = mixed.get_config()
     config.stream = defaults.stream("conventions")
-    config.stream.update(conventions=("words", "yes_no", "thumbs"), evaluate_every="lesson")
-    config.stream.update(mixed.SMALL)
+    config.stream.update(
+        conventions=("words", "yes_no", "thumbs", "label", "digits"), evaluate_every="lesson"
+    )
+    config.stream.update(mixed.SMALL, lessons_per_task=1)
     return config
 
 

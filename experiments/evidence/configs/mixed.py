@@ -6,9 +6,9 @@ from experiments.configs import defaults, quickstart
 
 SMALL = {
     "lessons_per_task": 2,
-    "examples_per_lesson": 72,  # 6 slow steps of 12 problems
+    "examples_per_lesson": 48,  # 4 slow steps of 12 problems
     "validation": 32,
-    "test": 64,
+    "test": 40,
 }
 
 
@@ -20,7 +20,10 @@ def get_config() -> ml_collections.ConfigDict:
         conventions=("thumbs", "label"), skills=("sarcasm", "food"), evaluate_every="lesson"
     )
     config.stream.update(SMALL)
-    config.scheduler.update(fast_budget=160, slow_steps=6)
+    config.scheduler.update(fast_budget=120, slow_steps=4)
+    config.fast.anchor_size = 12  # half the budget affords a round too
+    config.evaluation.drift_examples = 4
+    config.model.dtype = "float32"  # what is compared are methods, not roundings
     return config
 
 
