@@ -62,6 +62,21 @@ def _adaptive(stream: str) -> tuple[judging.Part, ...]:
 
 
 CLAIMS: Mapping[str, Claim] = {
+    "better_end": Claim(
+        "Fast-Slow Training ends with better scores than either channel alone.",
+        ("two_tasks",),
+        tuple(
+            judging.Part(
+                f"final average accuracy minus that of {alone}",
+                effects.between(
+                    _FST, f"two_tasks/{alone}", effects.change(effects.average_accuracy)
+                ),
+                "at least",
+                0.0,
+            )
+            for alone in ("slow_only", "fast_only")
+        ),
+    ),
     "fewer_steps": Claim(
         "Fast-Slow Training reaches slow-only's best score in at most 1/1.4 of its slow steps.",
         ("two_tasks",),
