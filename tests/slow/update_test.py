@@ -36,7 +36,9 @@ def test_gradient_does_not_depend_on_the_micro_batches(objective):
     assert optax.global_norm(whole) > 1e-3
     for micro_rows in (1, 2, 3):
         cut, metrics = gradient(made, rows, micro_rows, updater)
-        jax.tree.map(functools.partial(np.testing.assert_allclose, atol=1e-6), cut, whole)
+        jax.tree.map(
+            functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=2e-6), cut, whole
+        )
         assert metrics == pytest.approx(whole_metrics, rel=1e-4)
 
 
