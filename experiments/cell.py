@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from experiments import settings
+from experiments import program
 from fastslow import checkpoint, run_directory, session
+from fastslow.lm import compilation
 from fastslow.sweep import cells, process
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the cell.", required=True)
@@ -23,7 +24,8 @@ _LEASH = flags.DEFINE_boolean("leash", False, "End as soon as standard input clo
 
 def main(argv: Sequence[str]) -> None:
     """Begin the run of the cell, or go on with it."""
-    settings.reject_arguments(argv)
+    program.reject_arguments(argv)
+    compilation.enable_cache()
     if _LEASH.value:
         process.die_with(sys.stdin.fileno())
     directory = pathlib.Path(_WORKDIR.value)
@@ -41,4 +43,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    settings.run_main(main)
+    program.run_main(main)

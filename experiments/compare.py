@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import rich.console
 from absl import flags
 
-from experiments import settings
+from experiments import program
 from fastslow.metrics import statistics
 from fastslow.report.comparison import comparing, points, writing
 
@@ -41,7 +41,7 @@ _OUT = flags.DEFINE_string("out", None, "Folder for tables (md, tex, csv) and fi
 
 def main(argv: Sequence[str]) -> None:
     """Print the comparison, and write it where asked to."""
-    settings.reject_arguments(argv)
+    program.reject_arguments(argv)
     comparison = comparing.compare(
         _RUNS.value,
         by=_BY.value,
@@ -59,4 +59,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    settings.run_main(main)
+    program.run_main(main)

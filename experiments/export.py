@@ -13,8 +13,9 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from experiments import settings
+from experiments import program
 from fastslow.export import export
+from fastslow.lm import compilation
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.", required=True)
 _OUT = flags.DEFINE_string("out", None, "Directory to write, new or empty.", required=True)
@@ -31,10 +32,11 @@ _DTYPE = flags.DEFINE_string(
 
 def main(argv: Sequence[str]) -> None:
     """Write the formats, and print how to load them."""
-    settings.reject_arguments(argv)
+    program.reject_arguments(argv)
+    compilation.enable_cache()
     workdir, out = pathlib.Path(_WORKDIR.value), pathlib.Path(_OUT.value)
     print(export.write(workdir, out, _WHAT.value, position=_EVENT.value, dtype=_DTYPE.value))
 
 
 if __name__ == "__main__":
-    settings.run_main(main)
+    program.run_main(main)

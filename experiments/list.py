@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from rich import console, table
 
-from experiments import settings
+from experiments import program
 from fastslow import diagnostics, export, registry, scheduler, streams
 from fastslow.fast import proposers
 from fastslow.learners import language
@@ -36,7 +36,7 @@ _SECTIONS: tuple[tuple[str, registry.Registry], ...] = (
 
 def main(argv: Sequence[str]) -> None:
     """Print one table."""
-    settings.reject_arguments(argv)
+    program.reject_arguments(argv)
     listing = table.Table("setting", "name", "what it is", box=None, pad_edge=False)
     for setting, plugins in _SECTIONS:
         for name, description in plugins.describe():
@@ -45,4 +45,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    settings.run_main(main)
+    program.run_main(main)

@@ -19,9 +19,10 @@ from typing import Any
 import rich.console
 from absl import flags
 
-from experiments import settings
+from experiments import program
 from fastslow import config
 from fastslow.diagnostics import probing
+from fastslow.lm import compilation
 from fastslow.report import table, wording
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.", required=True)
@@ -45,7 +46,8 @@ _FORCE = flags.DEFINE_boolean("force", False, "Measure again what has been measu
 
 def main(argv: Sequence[str]) -> None:
     """Measure, and print every table as soon as it is there."""
-    settings.reject_arguments(argv)
+    program.reject_arguments(argv)
+    compilation.enable_cache()
     given = [*_OPTION.value]
     if _PROBE_TASK.value is not None:
         given.append(f"plasticity.task={_PROBE_TASK.value!r}")
@@ -97,4 +99,4 @@ def _literal(text: str) -> Any:
 
 
 if __name__ == "__main__":
-    settings.run_main(main, "what is measured already is kept")
+    program.run_main(main, "what is measured already is kept")

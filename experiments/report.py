@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from experiments import settings
+from experiments import program
 from fastslow.report import report
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.", required=True)
@@ -18,11 +18,11 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.", required=True)
 
 def main(argv: Sequence[str]) -> None:
     """Regenerate report.html and the pictures, and print the final table."""
-    settings.reject_arguments(argv)
+    program.reject_arguments(argv)
     directory = pathlib.Path(_WORKDIR.value)
     report.write(directory)
     report.show(directory)
 
 
 if __name__ == "__main__":
-    settings.run_main(main)
+    program.run_main(main)

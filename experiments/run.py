@@ -16,8 +16,9 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from experiments import run_flags, settings
+from experiments import program, run_flags, settings
 from fastslow import session
+from fastslow.lm import compilation
 
 flags.adopt_module_key_flags(run_flags)
 _WORKDIR = flags.DEFINE_string(
@@ -28,7 +29,8 @@ _RESUME = flags.DEFINE_boolean("resume", False, "Go on with the run in the run d
 
 def main(argv: Sequence[str]) -> None:
     """Resolve the configuration, then hand over to the library."""
-    settings.reject_arguments(argv)
+    program.reject_arguments(argv)
+    compilation.enable_cache()
     run = run_flags.resolve()
     workdir = pathlib.Path(_WORKDIR.value or settings.default_workdir(run_flags.CONFIG, run))
     session.run(
@@ -41,4 +43,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    settings.run_main(main)
+    program.run_main(main)

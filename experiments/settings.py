@@ -7,23 +7,15 @@ import functools
 import importlib.util
 import operator
 import pathlib
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import ml_collections
-from absl import app, flags, logging
+from absl import flags
 from ml_collections import config_flags
 
 from fastslow import config, registry, session
 from fastslow.fast import channel
-from fastslow.lm import compilation
-
-
-def reject_arguments(argv: Sequence[str]) -> None:
-    """Raise UsageError if words are left over after the flags: they would be ignored silently."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected argument {argv[1]!r}; every setting is a --flag=value")
 
 
 class Reflection(NamedTuple):
@@ -139,28 +131,3 @@ def default_workdir(flag: str, run: config.Run) -> str:
     """Return a name under runs/ that is the same for the same configuration, and only then."""
     stem = pathlib.Path(config_flags.get_config_filename(flags.FLAGS[flag])).stem
     return f"runs/{stem}-{run.scheduler.name}-seed{run.seed}-{config.fingerprint(run)}"
-
-
-def run_main(
-    main: Callable[[Sequence[str]], None],
-    interrupted: str = "--resume goes on from the last completed event",
-) -> None:
-    """Run an absl main; print expected errors as one line without a traceback, exit status 2.
-
-    `interrupted` says what to do after Ctrl-C.
-    """
-
-    def guarded(argv: Sequence[str]) -> int:
-        try:
-            compilation.enable_cache()
-            main(argv)
-        except session.USER_ERRORS as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
-        except KeyboardInterrupt:
-            print(f"interrupted; {interrupted}", file=sys.stderr)
-            return 130
-        return 0
-
-    logging.set_verbosity(logging.WARNING)  # JAX says at INFO which accelerators it did not find
-    app.run(guarded)

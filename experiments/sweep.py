@@ -24,7 +24,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments import run_flags, settings
+from experiments import program, run_flags
 from fastslow import config
 from fastslow.report import trackers
 from fastslow.sweep import cells, display, dry_run, grid, launchers, sweep
@@ -49,7 +49,7 @@ _GPUS = flags.DEFINE_float("gpus_per_cell", 0.0, "GPUs that Ray gives to a cell.
 
 def main(argv: Sequence[str]) -> None:
     """Plan the cells, then list or run them."""
-    settings.reject_arguments(argv)
+    program.reject_arguments(argv)
     planned = plan()
     trackers.check(run_flags.TRACKERS.value)
     if _DRY_RUN.value:
@@ -93,4 +93,4 @@ def plan() -> list[cells.Cell]:
 
 
 if __name__ == "__main__":
-    settings.run_main(main, "the same command again goes on with the sweep")
+    program.run_main(main, "the same command again goes on with the sweep")

@@ -19,12 +19,12 @@ import zipfile
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
-from fastslow import cache, files, registry
+from fastslow import cache, errors, files, registry
 
 _TIMEOUT = 1800  # seconds for one download
 
 
-class ArtifactError(RuntimeError):
+class ArtifactError(errors.UserError, RuntimeError):
     """An artifact could not be had; the message says what failed and what to do."""
 
 

@@ -26,7 +26,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from fastslow import files, types
+from fastslow import errors, files, types
 
 SCHEMA = 2  # 2: sketches of gradients
 KEEP = 2  # one more than it takes to resume, should the newest be damaged
@@ -34,7 +34,7 @@ ALL = 0  # keep every checkpoint
 _MANIFEST, _TEXT, _ARRAYS = "manifest.json", "state.json", "arrays"
 
 
-class CheckpointError(Exception):
+class CheckpointError(errors.UserError):
     """A checkpoint is damaged, missing, or does not fit the program that reads it."""
 
 

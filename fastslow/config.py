@@ -12,12 +12,12 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from fastslow import registry
+from fastslow import errors, registry
 
 T = TypeVar("T")
 
 
-class ConfigError(ValueError):
+class ConfigError(errors.UserError, ValueError):
     """A configuration value of the wrong type or out of range; the message names its path."""
 
 

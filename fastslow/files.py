@@ -13,12 +13,12 @@ import pathlib
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from fastslow import types
+from fastslow import errors, types
 
 PathLike: TypeAlias = str | os.PathLike[str]
 
 
-class WriteError(OSError):
+class WriteError(errors.UserError, OSError):
     """A file could not be written; the message names the path and the system's reason."""
 
     def __str__(self) -> str:

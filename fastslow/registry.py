@@ -8,10 +8,12 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
+from fastslow import errors
+
 T = TypeVar("T")
 
 
-class UnknownNameError(ValueError):
+class UnknownNameError(errors.UserError, ValueError):
     """A name or option that is not known; the message suggests the nearest and lists the rest."""
 
 

@@ -12,13 +12,13 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fastslow import config, files, types
+from fastslow import config, errors, files, types
 
 SCHEMA = 1
 _PACKAGES = ("dspy", "flax", "gepa", "jax", "jaxlib", "numpy", "optax", "orbax-checkpoint")
 
 
-class RunDirectoryError(RuntimeError):
+class RunDirectoryError(errors.UserError, RuntimeError):
     """The directory cannot be used for this run; the message says why and what to do."""
 
 

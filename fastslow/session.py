@@ -10,10 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from fastslow import (
-    artifacts,
     checkpoint,
     config,
-    files,
     registry,
     run_directory,
     run_state,
@@ -23,26 +21,10 @@ from fastslow import (
 )
 from fastslow import run as loop
 from fastslow.evaluation import constant
-from fastslow.export import contracts as export_contracts
 from fastslow.fast import templates
 from fastslow.learners import language
-from fastslow.lm import loading, source
-from fastslow.report import progress, records, report, runs, together, trackers
-from fastslow.streams import errors
-
-USER_ERRORS = (
-    artifacts.ArtifactError,
-    checkpoint.CheckpointError,
-    config.ConfigError,
-    export_contracts.ExportError,
-    files.WriteError,
-    records.RecordsError,
-    registry.UnknownNameError,
-    run_directory.RunDirectoryError,
-    runs.RunsError,
-    errors.StreamError,
-    source.LoadError,
-)
+from fastslow.lm import loading
+from fastslow.report import progress, records, report, together, trackers
 
 
 def run(
@@ -53,7 +35,7 @@ def run(
     track: Sequence[str] = (),
     keep: int = checkpoint.KEEP,
 ) -> None:
-    """Carry out a run in `directory`; raises one of USER_ERRORS for what the user can mend.
+    """Carry out a run in `directory`; raises errors.UserError for what the user can mend.
 
     `track` names live trackers (fastslow.report.trackers) that are told about it as it goes; `keep`
     is how many checkpoints stay (checkpoint.ALL: all).
@@ -86,7 +68,7 @@ class Built(NamedTuple):
 
 
 def build(settings: config.Run, watcher: progress.Progress) -> Built:
-    """Load data and weights, and assemble the experiment; raises one of USER_ERRORS."""
+    """Load data and weights, and assemble the experiment; raises errors.UserError."""
     try:
         return _build(settings, watcher)
     except ValueError as error:  # a value that a plug-in refuses

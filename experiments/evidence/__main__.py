@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from experiments import settings
+from experiments import program
 from experiments.evidence import claims, grids, results
 from fastslow import registry, run_directory, types
 from fastslow.diagnostics import probing
@@ -38,7 +38,7 @@ _JUDGE_ONLY = flags.DEFINE_boolean("judge_only", False, "Judge the kept results;
 
 def main(argv: Sequence[str]) -> None:
     """Run, judge and print."""
-    settings.reject_arguments(argv)
+    program.reject_arguments(argv)
     names = list(claims.CLAIMS) if _CLAIMS.value == ["all"] else _CLAIMS.value
     for name in names:
         if name not in claims.CLAIMS:
@@ -111,4 +111,4 @@ def conclude(name: str, root: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
-    settings.run_main(main, "the same command again goes on")
+    program.run_main(main, "the same command again goes on")

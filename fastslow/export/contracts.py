@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from fastslow import config, types
+from fastslow import config, errors, types
 from fastslow.lm import model as models
 from fastslow.lm import source
 from fastslow.slow import contracts
 
 
-class ExportError(RuntimeError):
+class ExportError(errors.UserError, RuntimeError):
     """A run cannot be exported in this form or to this place; the message says what to do."""
 
 

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import ml_dtypes
 import numpy as np
 
-from fastslow import types
+from fastslow import errors, types
 from fastslow.lm import chat
 from fastslow.lm import config as lm_config
 
@@ -19,7 +19,7 @@ DTYPES: Mapping[str, np.dtype] = {
 }
 
 
-class LoadError(ValueError):
+class LoadError(errors.UserError, ValueError):
     """A model file is damaged or not supported; the message names the file and what is wrong."""
 
 

@@ -17,7 +17,7 @@ import pathlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from fastslow import files, types
+from fastslow import errors, files, types
 from fastslow.evaluation import constant
 
 SCHEMA = 1
@@ -25,7 +25,7 @@ _NOTHING = types.Cost()
 Row: TypeAlias = dict[str, types.Json]
 
 
-class RecordsError(Exception):
+class RecordsError(errors.UserError):
     """records.jsonl cannot be read or continued; the message names the file and the line."""
 
 

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from fastslow import files, run_directory, types
+from fastslow import errors, files, run_directory, types
 from fastslow.metrics import efficiency
 from fastslow.report import overview, records
 
@@ -19,7 +19,7 @@ MISSING = "–"  # the value of a configuration key that a run does not have
 SEEDS = ("seed", "order_seed")  # runs that differ in nothing else repeat each other
 
 
-class RunsError(ValueError):
+class RunsError(errors.UserError, ValueError):
     """Run directories that cannot be found, read or compared; the message says which and why."""
 
 

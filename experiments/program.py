@@ -1,0 +1,40 @@
+"""What every program does: refuse stray words, and print expected errors as one line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from absl import app, logging
+
+from fastslow import errors
+
+
+def reject_arguments(argv: Sequence[str]) -> None:
+    """Raise UsageError if words are left over after the flags: they would be ignored silently."""
+    if len(argv) > 1:
+        raise app.UsageError(f"unexpected argument {argv[1]!r}; every setting is a --flag=value")
+
+
+def run_main(
+    main: Callable[[Sequence[str]], None],
+    interrupted: str = "--resume goes on from the last completed event",
+) -> None:
+    """Run an absl main; print expected errors as one line without a traceback, exit status 2.
+
+    `interrupted` says what to do after Ctrl-C.
+    """
+
+    def guarded(argv: Sequence[str]) -> int:
+        try:
+            main(argv)
+        except errors.UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print(f"interrupted; {interrupted}", file=sys.stderr)
+            return 130
+        return 0
+
+    logging.set_verbosity(logging.WARNING)  # JAX says at INFO which accelerators it did not find
+    app.run(guarded)
