@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
-_CONFIGS = pathlib.Path("experiments/evidence/configs")
+_CONFIGS = pathlib.Path(__file__).parent / "configs"
 
 
 class Probe(NamedTuple):
