@@ -17,6 +17,7 @@ class Drift(NamedTuple):
 
 
 Predictions: TypeAlias = tuple[list[Any], types.Cost]
+Reselected: TypeAlias = tuple[Any, types.Absorbed | None]  # fast state, what became of it
 DriftReport: TypeAlias = tuple[Mapping[str, Drift], types.Cost]  # condition -> Drift
 
 
@@ -30,6 +31,11 @@ class Measured(NamedTuple):
     facts: Mapping[str, float] = {}
     sketch: tuple[float, ...] | None = None
     cost: types.Cost = types.Cost()
+
+
+def reselect_nothing(state: types.ModelState, lesson: int, seed: int) -> Reselected:
+    """Return the fast state as it is: what a learner does that has no texts to choose from."""
+    return state.fast, None
 
 
 def measure_nothing(state: types.ModelState, lesson: types.Lesson, seed: int) -> Measured:
@@ -46,6 +52,8 @@ class Learner(NamedTuple):
       condition ("with_prompt", "without_prompt").
     export(state, directory): write what a person wants to read of the state (prompts as Markdown).
     probe(state, lesson, seed): facts about a lesson that schedulers may ask for.
+    reselect(state, lesson, seed): the fast state with its texts chosen again for weights that the
+      lesson of that index has just moved, and what became of that; None if there is no choice.
     """
 
     slow: types.Channel
@@ -54,6 +62,7 @@ class Learner(NamedTuple):
     drift: Callable[[types.ModelState, types.Task], DriftReport]
     export: Callable[[types.ModelState, pathlib.Path], None]
     probe: Callable[[types.ModelState, types.Lesson, int], Measured] = measure_nothing
+    reselect: Callable[[types.ModelState, int, int], Reselected] = reselect_nothing
 
 
 def init(learner: Learner, seed: int) -> types.ModelState:

@@ -86,6 +86,7 @@ def learn(
         taught.state.slow_steps,
         taught.deciding,
         [{"budgets": trial.budgets, "value": trial.value} for trial in taught.trials],
+        taught.reselected,
     )
     return taught.state, row
 

@@ -29,12 +29,19 @@ class Trial(NamedTuple):
     model: types.ModelState
     absorbed: tuple[types.Absorbed, types.Absorbed]  # fast, slow
     measuring: types.Cost  # of validation answers
+    reselected: types.Absorbed | None = None  # the prompts chosen again, if the weights moved
     value: float = math.nan  # mean validation reward over the tasks taught so far, if compared
 
     @property
     def cost(self) -> types.Cost:
         """Everything this choice used."""
-        return sum((part.cost for part in self.absorbed), self.measuring)
+        return self.learning + self.measuring
+
+    @property
+    def learning(self) -> types.Cost:
+        """What both channels used."""
+        parts = (*self.absorbed, *([self.reselected] if self.reselected else []))
+        return sum((part.cost for part in parts), types.Cost())
 
 
 class Taught(NamedTuple):
@@ -44,6 +51,7 @@ class Taught(NamedTuple):
     probe: types.Probe
     decision: types.Decision
     absorbed: tuple[types.Absorbed, types.Absorbed]
+    reselected: types.Absorbed | None
     trials: tuple[Trial, ...]  # all that were compared; empty if there was no choice to make
     deciding: types.Cost  # probes, validation answers, and trials that were not kept
 
@@ -68,10 +76,10 @@ def teach(teacher: Teacher, state: run_state.RunState, lesson: types.Lesson, see
         taught=(*state.taught, lesson.task_name),
         sketches=sketches,
         slow_steps=state.slow_steps + len(kept.absorbed[1].details.get("steps", ())),
-        cost=state.cost + deciding + sum((part.cost for part in kept.absorbed), types.Cost()),
+        cost=state.cost + deciding + kept.learning,
     )
     compared = trials if decision.trials else ()
-    return Taught(after, probe, decision, kept.absorbed, compared, deciding)
+    return Taught(after, probe, decision, kept.absorbed, kept.reselected, compared, deciding)
 
 
 def look(
@@ -114,13 +122,19 @@ def attempt(
 ) -> Trial:
     """Offer the lesson to both channels, and measure what each one gained if `before` is known.
 
+    Where the weights moved, the prompts are chosen again; what that gains counts for the weights.
     `before`: the validation reward of the lesson's task. The seeds of the channels do not depend on
     the budgets, so that a trial does what the same choice would do without any trial.
     """
     model, absorbed, measuring = state.model, [], types.Cost()
+    reselected = None
     for name, budget in zip(("fast", "slow"), budgets, strict=True):
         part, result = absorb(teacher.learner, name, model, lesson, budget, seed)
         model = model._replace(**{name: part})
+        if (name, result.outcome) == ("slow", "changed"):
+            chosen = seeds.derive(seed, "reselection")
+            fast_state, reselected = teacher.learner.reselect(model, lesson.index, chosen)
+            model = model._replace(fast=fast_state)
         if not math.isnan(before):
             after = before
             if result.outcome == "changed":
@@ -130,8 +144,10 @@ def attempt(
             before = after
         teacher.watcher.absorbed(result)
         absorbed.append(result)
+    if reselected is not None:
+        teacher.watcher.absorbed(reselected)
     fast, slow = absorbed
-    return Trial(budgets, model, (fast, slow), measuring)
+    return Trial(budgets, model, (fast, slow), measuring, reselected)
 
 
 def absorb(

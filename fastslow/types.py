@@ -136,7 +136,7 @@ class Absorbed(NamedTuple):
     records.jsonl that are particular to the channel.
     """
 
-    channel: str  # "fast" | "slow"
+    channel: str  # "fast" | "slow", or "prompts" where they were only chosen again
     outcome: Outcome
     reason: str
     reward_before: float = float("nan")

@@ -141,3 +141,30 @@ def test_trials_are_judged_on_all_tasks_taught_so_far():
     both = [toy.task("red"), toy.task("green")]
     expected, _ = teaching.validate(choosing, taught.trials[1].model, both)
     assert taught.trials[1].value == expected
+
+
+def forgetful(asked):
+    """A learner that drops its notes when the weights have moved, and records when it was asked."""
+
+    def reselect(state, lesson, seed):
+        asked.append((lesson, state.slow["w"].tolist()))
+        cost = types.Cost(metric_calls=11)
+        return (), types.Absorbed("prompts", "changed", "dropped", 0.25, 0.5, cost)
+
+    return toy.LEARNER._replace(probe=measure, reselect=reselect)
+
+
+def test_prompts_are_chosen_again_when_the_weights_have_moved_and_only_then():
+    asked = []
+    made = teacher((2, 2, "both"))._replace(learner=forgetful(asked))
+    taught = teach(made)
+    assert asked == [(0, taught.state.model.slow["w"].tolist())]
+    assert taught.state.model.fast == ()
+    assert taught.reselected.reason == "dropped"
+    learning = taught.state.cost.metric_calls - taught.deciding.metric_calls
+    assert learning == 2 + 11  # the notes taken, the choice
+    after, _ = teaching.validate(made, taught.state.model, [toy.task("red")])
+    assert taught.probe.validation_reward + sum(p.gain for p in taught.absorbed) == after
+    text_only = teacher((2, 0, "text"))._replace(learner=forgetful(asked))
+    assert teach(text_only).reselected is None
+    assert len(asked) == 1

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from fastslow import seeds, types
-from fastslow.fast import evaluator, gepa_round, population, proposers, validity
+from fastslow.fast import evaluator, gepa_round, population, proposers, reselection, validity
 from fastslow.fast import prompt as prompt_lib
 from fastslow.fast.proposers import contracts
 
@@ -40,6 +40,7 @@ class Settings:
     max_lessons: int = 3
     max_chars: int = 4000
     scope: Literal["task", "shared"] = "task"
+    reselection_budget: int = 160  # metric calls after each lesson that moved the weights; 0: none
     temperature: float = 0.0
     max_tokens: int = 8
     proposers: Mapping[str, Mapping[str, Any]] = dataclasses.field(
@@ -52,7 +53,7 @@ class Settings:
         for name in (*positive, "promotions_per_step", "max_chars", "max_tokens"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("max_demos", "max_lessons", "temperature"):
+        for name in ("max_demos", "max_lessons", "temperature", "reselection_budget"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
 
@@ -114,6 +115,33 @@ class GepaChannel:
             start, data, evaluate, self.proposers, self._sizes(), self._limits(), rng
         )
         return self._conclude(fast, lesson, policy.version, data, evaluate.cost, result)
+
+    def reselect(
+        self, state: types.ModelState, lesson: int, seed: int
+    ) -> tuple[population.FastState, types.Absorbed | None]:
+        """Rank every population anew, seed prompts included, under weights that `lesson` moved.
+
+        `changed` only if some population has another best prompt; None if none was measured.
+        Rewards are means over the populations measured: of the prompt that was best, and that is.
+        """
+        fast: population.FastState = state.fast
+        candidates = {
+            key: reselection.Candidate(known, tuple(self.tasks[name] for name in known.tasks))
+            for key, known in fast.populations.items()
+        }
+        shares = reselection.plan(candidates, self.settings.reselection_budget)
+        if not shares:
+            return fast, None
+        policy = self.policy_of(state.slow)
+        sampling = reselection.Settings(
+            self.settings.temperature, self.settings.max_tokens, self.settings.population_size
+        )
+        chosen = {
+            key: reselection.choose(candidates[key], share, policy, lesson, sampling, seed)
+            for key, share in shares.items()
+        }
+        new = {key: choice.population for key, choice in chosen.items()}
+        return population.FastState({**fast.populations, **new}), _choices(fast.populations, chosen)
 
     def fill(self, state: population.FastState, task_name: str) -> float:
         """Return the share of `max_chars` that the task's best prompt takes."""
@@ -255,6 +283,29 @@ def _verdict(
     added = len(set(new.prompts) - set(old))
     dropped = len(set(old) - set(new.prompts))
     return "changed", f"{added} prompt(s) joined, {dropped} left, {len(new.prompts)} remain"
+
+
+def _choices(
+    old: Mapping[str, population.Population], chosen: Mapping[str, reselection.Chosen]
+) -> types.Absorbed:
+    """Say which populations have another best prompt."""
+    best = {
+        key: [prompt_lib.digest(known.prompts[0]) for known in (old[key], choice.population)]
+        for key, choice in chosen.items()
+    }
+    replaced = [key for key, (before, after) in best.items() if before != after]
+    names = ", ".join(key or "all tasks" for key in replaced)
+    reason = f"another prompt is best now for {names}" if replaced else "the best prompts stay best"
+    count = len(chosen)
+    return types.Absorbed(
+        channel="prompts",
+        outcome="changed" if replaced else "rejected",
+        reason=reason,
+        reward_before=sum(choice.before for choice in chosen.values()) / count,
+        reward_after=sum(choice.after for choice in chosen.values()) / count,
+        cost=sum((choice.cost for choice in chosen.values()), types.Cost()),
+        details={"best": best},
+    )
 
 
 def _details(

@@ -35,6 +35,10 @@ class FastChannel(types.Channel, Protocol):
         """Return the prompt to answer with."""
         ...
 
+    def reselect(self, state: types.ModelState, lesson: int, seed: int) -> learner.Reselected:
+        """Return the state with the best prompts chosen again for weights that have changed."""
+        ...
+
     def fill(self, state: Any, task_name: str) -> float:
         """Return the share of its size limit that the best prompt takes; 0 without a limit."""
         ...
@@ -213,6 +217,7 @@ def learner_of(parts: Language) -> learner.Learner:
         drift=drift_once,
         export=lambda state, directory: parts.fast.export(state.fast, directory),
         probe=functools.partial(probe, parts),
+        reselect=parts.fast.reselect,
     )
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import pathlib
 from collections.abc import Mapping
 
-from fastslow import null_channel, types
+from fastslow import learner, null_channel, types
 from fastslow.fast import prompt as prompts
 
 
@@ -23,6 +23,10 @@ class SeedPrompts(null_channel.NullChannel):
     def best(self, state: types.Json, task_name: str) -> types.Prompt:
         """Return the task's seed prompt."""
         return self.tasks[task_name].seed_prompt
+
+    def reselect(self, state: types.ModelState, lesson: int, seed: int) -> learner.Reselected:
+        """Return the state as it is: there is one prompt per task."""
+        return learner.reselect_nothing(state, lesson, seed)
 
     def fill(self, state: types.Json, task_name: str) -> float:
         """Return 0: a prompt that never changes has no limit to reach."""

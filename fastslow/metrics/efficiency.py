@@ -43,7 +43,8 @@ def tokens(lesson: Mapping[str, Any]) -> float:
 def _costs(lesson: Mapping[str, Any]) -> list[Mapping[str, float]]:
     """Return what both channels used, and what deciding about the lesson used if it says so."""
     deciding = [lesson["deciding"]] if "deciding" in lesson else []
-    return [*(part["cost"] for part in lesson["absorbed"]), *deciding]
+    reselected = [lesson["reselected"]] if lesson.get("reselected") else []
+    return [*(part["cost"] for part in (*lesson["absorbed"], *reselected)), *deciding]
 
 
 def spent(rows: Sequence[Mapping[str, Any]], effort: Effort) -> np.ndarray:

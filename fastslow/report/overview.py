@@ -130,7 +130,8 @@ def drift_points(rows: Iterable[records.Row]) -> tuple[DriftPoint, ...]:
 def costs(rows: Iterable[records.Row]) -> dict[str, types.Cost]:
     """Return what each channel, the evaluations and the scheduler's own measurements cost.
 
-    In that order; the scheduler's only if it measured anything.
+    In that order; the scheduler's only if it measured anything. Choosing prompts again counts for
+    the fast channel.
     """
     spent = dict.fromkeys((*CHANNELS, "evaluation"), types.Cost())
     for row in rows:
@@ -138,6 +139,8 @@ def costs(rows: Iterable[records.Row]) -> dict[str, types.Cost]:
             spent["deciding"] = spent.get("deciding", types.Cost()) + types.Cost(**row["deciding"])
         for part in row.get("absorbed", ()):
             spent[part["channel"]] += types.Cost(**part["cost"])
+        if row.get("reselected"):
+            spent["fast"] += types.Cost(**row["reselected"]["cost"])
         if "cost" in row:
             own = types.Cost(**row["cost"])._replace(seconds=row["timing"]["seconds"])
             spent["evaluation"] += own

@@ -53,11 +53,13 @@ def lesson_row(
     slow_steps: int,
     deciding: types.Cost = _NOTHING,
     trials: Iterable[types.Json] = (),
+    reselected: types.Absorbed | None = None,
 ) -> Row:
     """Return the row of a lesson: what was decided and why, and what became of it in each channel.
 
     `slow_steps` counts all steps of the run so far, this lesson's included. `deciding` is what
     probes and discarded trials used, and `trials` are budgets and value of what was compared.
+    `reselected` tells how the prompts were chosen again, if the weights moved.
     """
     return _row(
         "lesson",
@@ -66,6 +68,7 @@ def lesson_row(
         decision=decision,
         probe=probe,
         absorbed=list(absorbed),
+        reselected=reselected,
         slow_steps=slow_steps,
         deciding=deciding,
         trials=list(trials),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import rich.box
 import rich.console
@@ -138,7 +138,8 @@ def lessons(rows: Sequence[records.Row]) -> Table:
             row["task"],
             wording.decided(row),
             row["decision"]["reason"],
-            *(_outcome(row, channel) for channel in overview.CHANNELS),
+            _outcome(row, "fast") + _reselected(row),
+            _outcome(row, "slow"),
         )
         for number, row in enumerate(records.of_kind(rows, "lesson"), 1)
     )
@@ -214,11 +215,23 @@ def _cost_cells(name: str, cost: types.Cost) -> tuple[str, ...]:
 def _outcome(row: records.Row, channel: str) -> str:
     for part in row["absorbed"]:
         if part["channel"] == channel:
-            before, after = part["reward_before"], part["reward_after"]
-            moved = f" ({wording.score(before)} → {wording.score(after)})"
-            known = before is not None or after is not None
-            return f"{part['outcome']}: {part['reason']}{moved if known else ''}"
+            return f"{part['outcome']}: {part['reason']}{_moved(part)}"
     return wording.MISSING
+
+
+def _reselected(row: records.Row) -> str:
+    """Return which prompts were replaced after the weights moved; nothing if none was."""
+    part = row.get("reselected")
+    if part is None or part["outcome"] != "changed":
+        return ""
+    return f"; after the slow steps {part['reason']}{_moved(part)}"
+
+
+def _moved(part: Mapping[str, Any]) -> str:
+    before, after = part["reward_before"], part["reward_after"]
+    if before is None and after is None:
+        return ""
+    return f" ({wording.score(before)} → {wording.score(after)})"
 
 
 def show(tables: Sequence[Table], console: rich.console.Console) -> None:

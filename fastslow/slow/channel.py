@@ -189,7 +189,12 @@ class GradientChannel:
             return taught._replace(steps=(*taught.steps, metrics))
         started = time.perf_counter()
         step = training.take(
-            self._updater, self.model.params, taught.state, experience.rows, self.settings
+            self._updater,
+            self.model.params,
+            taught.state,
+            experience.rows,
+            experience.tokens,
+            self.settings,
         )
         seconds = time.perf_counter() - started
         tokens = batching.train_tokens(step.batches)

@@ -106,12 +106,13 @@ class Row(NamedTuple):
 
 
 class Experience(NamedTuple):
-    """What one step learns from. Only `rows` enter the loss and its normaliser.
+    """What one step learns from. Only `rows` have a gradient; the loss is a mean over all tokens.
 
-    A group is silent when its rewards are all equal; its rows have no gradient, and are kept only
-    to measure drift on. `reward` is the mean over all completions, silent ones too, and NaN when
-    nothing was sampled. `rewards` (groups, prompts, repeats) are all of them, the best prompt
-    first, and None when nothing was sampled; `answers` are the texts in the same order.
+    A group is silent when its rewards are all equal: its rows would add zeros to the gradient, so
+    they are not run, but counted in the mean, and kept to measure drift on. `reward` is the mean
+    over all completions, silent ones too, and NaN when nothing was sampled. `rewards` (groups,
+    prompts, repeats) are all of them, the best prompt first, and None when nothing was sampled;
+    `answers` are the texts in the same order.
     """
 
     rows: tuple[Row, ...]
@@ -122,6 +123,11 @@ class Experience(NamedTuple):
     cost: types.Cost
     rewards: np.ndarray | None = None
     answers: tuple[str, ...] = ()
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all completions, silent ones too."""
+        return sum(len(row.tokens) for row in (*self.rows, *self.silent_rows))
 
 
 Collect: TypeAlias = Callable[

@@ -69,7 +69,8 @@ def gradient_facts(
     """
     if not experience.rows:
         return {"gradient_norm": 0.0, "expected_gain": 0.0}, None
-    grads, tokens = training.gradient(updater, params, state, experience.rows, settings)[:2]
+    tokens = experience.tokens
+    grads = training.gradient(updater, params, state, experience.rows, tokens, settings).grads
     slopes = jax.device_get(grads)
     moved, _, _ = updater.apply(grads, state.trainable, state.opt_state, state.anchors)
     facts = {"gradient_norm": _norm(slopes)}

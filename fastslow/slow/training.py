@@ -36,7 +36,6 @@ class Gradient(NamedTuple):
     """A gradient with what it was taken over."""
 
     grads: types.PyTree
-    tokens: int
     batches: tuple[contracts.MicroBatch, ...]
     metrics: list[update.Metrics]  # of every micro-batch
 
@@ -46,10 +45,11 @@ def take(
     params: types.PyTree,
     state: State,
     rows: tuple[contracts.Row, ...],
+    tokens: int,
     settings: settings_lib.Settings,
 ) -> Step:
-    """Take one optimiser step on `rows` (not empty), whose tokens all weigh the same."""
-    grads, _, batches, metrics = gradient(updater, params, state, rows, settings)
+    """Take one optimiser step along `gradient`."""
+    grads, batches, metrics = gradient(updater, params, state, rows, tokens, settings)
     trainable, opt_state, part = updater.apply(
         grads, state.trainable, state.opt_state, state.anchors
     )
@@ -63,18 +63,22 @@ def gradient(
     params: types.PyTree,
     state: State,
     rows: tuple[contracts.Row, ...],
+    tokens: int,
     settings: settings_lib.Settings,
 ) -> Gradient:
-    """Return the gradient of the objective's mean over all tokens of `rows` (not empty)."""
+    """Return the gradient of the objective's mean over a step's `tokens`, zero outside of `rows`.
+
+    `tokens` counts silent answers too: were the mean over `rows` (not empty) alone, one informative
+    group would move the weights as far as a whole batch of them, in a noisier direction.
+    """
     batches = tuple(batching.micro_batches(rows, settings.micro_rows))
-    tokens = sum(len(row.tokens) for row in rows)
     grads, metrics = update.zeros(state.trainable), []
     for batch in batches:
         grads, part = updater.accumulate(
             grads, params, state.trainable, state.anchors, batch, np.float32(tokens)
         )
         metrics.append(part)
-    return Gradient(grads, tokens, batches, metrics)
+    return Gradient(grads, batches, metrics)
 
 
 def problem_in(metrics: Mapping[str, float], settings: settings_lib.Settings) -> str | None:

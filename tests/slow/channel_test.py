@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from fastslow import types
+from fastslow import seeds, types
 from fastslow.lm import engine as engine_lib
 from fastslow.lm import loading
 from fastslow.slow import channel, contracts
@@ -198,20 +198,27 @@ def test_no_reward_variance_is_rejected_and_counted():
     assert told.cost.metric_calls == 64
 
 
-def test_groups_without_variance_change_nothing_of_the_others_step():
-    """A step with silent groups equals the step on the remaining problems alone."""
+def test_groups_without_variance_shorten_the_others_gradient_and_keep_its_direction():
+    """The mean is over all tokens: a step with one informative group is a small step."""
 
     def scorer(text, example):
         return types.Score(float(text[:1].isdigit()) if int(example.id) < 4 else 1.0, "")
 
     task = dataclasses.replace(shared().tasks["digits"], scorer=scorer)
-    learner = dataclasses.replace(shared(), tasks={"digits": task})
+    unclipped = dataclasses.replace(shared().settings, clip_norm=1e9)
+    learner = dataclasses.replace(shared(), tasks={"digits": task}, settings=unclipped)
     both, told = absorb(learner, learner.init(0), 1, 3, EXAMPLES[:8])
     alone, _ = absorb(learner, learner.init(0), 1, 3, EXAMPLES[:4])
     assert told.details["steps"][0]["silent_groups"] >= 4
     assert differs(both.trainable, learner.init(0).trainable)
     # The first moment is a tenth of the gradient; Adam's own step would blow rounding up.
     both, alone = (optax.tree.get(state.opt_state, "mu") for state in (both, alone))
+    step, start = seeds.derive(3, "step", 0), learner._source(learner.init(0), "digits")
+    counts = [
+        learner.objective.collect(start, PROMPTS, EXAMPLES[:count], step).tokens for count in (4, 8)
+    ]
+    assert counts[0] < 0.8 * counts[1]
+    alone = jax.tree.map(lambda leaf: leaf * counts[0] / counts[1], alone)
     jax.tree.map(functools.partial(np.testing.assert_allclose, atol=1e-6), both, alone)
 
 

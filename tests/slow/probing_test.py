@@ -84,7 +84,8 @@ def test_expected_gain_is_the_slope_of_the_mean_reward_along_the_step():
     )
     sampled = sampled._replace(rows=rows)
     updater, state, facts, _ = probed(made, sampled)
-    moved = training.take(updater, toy.params(), state, rows, SETTINGS).state.trainable
+    tokens = sum(len(row.tokens) for row in rows)
+    moved = training.take(updater, toy.params(), state, rows, tokens, SETTINGS).state.trainable
     centred = (sampled.rewards - 0.25).ravel()
 
     def reward(trainable):

@@ -16,7 +16,8 @@ SETTINGS = settings_lib.Settings(micro_rows=4)
 def repeated(made, rows, steps, settings=SETTINGS):
     updater, state, taken = update.make(made), toy.state(made, toy.params()), []
     for _ in range(steps):
-        taken.append(training.take(updater, toy.params(), state, rows, settings))
+        tokens = sum(len(row.tokens) for row in rows)
+        taken.append(training.take(updater, toy.params(), state, rows, tokens, settings))
         state = taken[-1].state
     return taken
 

@@ -13,7 +13,7 @@ def cispo(tau: float = 4.0) -> contracts.Objective:
 
     L = -mean_t sg(min(rho_t, tau)) A log pi_theta(y_t | x, phi, y_<t), rho_t = pi_theta / pi_old
     per token, sg = stop gradient. Unlike GRPO's clipping, no token loses its gradient. The mean is
-    over all tokens of the step. Raises ValueError unless tau > 0.
+    over all tokens of the step, silent groups' too. Raises ValueError unless tau > 0.
     """
     if tau <= 0:
         raise ValueError(f"tau must be positive, got {tau}")

@@ -1,0 +1,113 @@
+"""Choose again among known prompts once the weights have moved under them.
+
+A prompt was chosen for the weights of its time. Later lessons, of other tasks too, move them, and
+then it may do worse than its siblings or than the seed prompt: an error of the choice that would
+read as forgetting of the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from fastslow import types
+from fastslow.fast import evaluator, population, validity
+
+_FEWEST = 12  # validation examples; on fewer, the better of two prompts is mostly luck
+
+
+class Candidate(NamedTuple):
+    """A population with the tasks it serves; their seed prompts compete with its members."""
+
+    known: population.Population
+    tasks: tuple[types.Task, ...]
+
+    @property
+    def prompts(self) -> tuple[types.Prompt, ...]:
+        """All prompts to choose from, those of the population first and best first."""
+        seeds = (task.seed_prompt for task in self.tasks)
+        return tuple(dict.fromkeys((*self.known.prompts, *seeds)))
+
+
+class Settings(NamedTuple):
+    """How answers are sampled, and how many prompts may stay."""
+
+    temperature: float
+    max_tokens: int
+    population_size: int
+
+
+class Chosen(NamedTuple):
+    """A population ranked anew, with the rewards of what was best and of what is."""
+
+    population: population.Population
+    before: float
+    after: float
+    cost: types.Cost
+
+
+def plan(candidates: Mapping[str, Candidate], budget: int) -> dict[str, int]:
+    """Return how many validation examples each population is measured on, the stalest first.
+
+    The budget, in metric calls, is divided equally over all prompts. Where that is less than 12
+    examples for each, the populations measured longest ago get 12, and the others wait.
+    """
+    total = sum(len(candidate.prompts) for candidate in candidates.values())
+    fair = max(_FEWEST, budget // total) if total else 0
+    shares: dict[str, int] = {}
+    for key, candidate in sorted(candidates.items(), key=lambda item: item[1].known.lesson):
+        available = min(len(task.validation) for task in candidate.tasks) * len(candidate.tasks)
+        share = min(fair, available)
+        price = share * len(candidate.prompts)
+        if 0 < price <= budget:
+            shares[key] = share
+            budget -= price
+    return shares
+
+
+def choose(
+    candidate: Candidate,
+    examples: int,
+    policy: types.Policy,
+    lesson: int,
+    settings: Settings,
+    seed: int,
+) -> Chosen:
+    """Measure all prompts on the last `examples` validation examples and rank them anew.
+
+    The last ones, because schedulers measure gains on the first. Examples that a prompt shows are
+    left out. Of equals the earlier rank stays ahead; a seed prompt enters only as the best of all.
+    """
+    prompts = candidate.prompts
+    rewards: dict[types.Prompt, dict[str, float]] = {prompt: {} for prompt in prompts}
+    cost = types.Cost()
+    for task in candidate.tasks:
+        unshown = _unshown(task.validation[-max(1, examples // len(candidate.tasks)) :], prompts)
+        evaluate = evaluator.Evaluator(
+            policy,
+            task.scorer,
+            budget=len(prompts) * len(unshown),
+            temperature=settings.temperature,
+            max_tokens=settings.max_tokens,
+            seed=seed,
+        )
+        measured = evaluate([(prompt, unshown) for prompt in prompts])
+        for prompt, trials in zip(prompts, measured, strict=True):
+            rewards[prompt] |= {f"{task.name}/{t.example.id}": t.score.value for t in trials}
+        cost += evaluate.cost
+    members = [population.Member(prompt, rewards[prompt]) for prompt in prompts]
+    if not members[0].scores:
+        return Chosen(candidate.known, float("nan"), float("nan"), cost)
+    ranked = sorted(members, key=lambda member: -member.mean)
+    kept = [m for m in ranked if m is ranked[0] or m.prompt in candidate.known.prompts]
+    chosen = candidate.known._replace(
+        members=tuple(kept[: settings.population_size]), version=policy.version, lesson=lesson
+    )
+    return Chosen(chosen, members[0].mean, ranked[0].mean, cost)
+
+
+def _unshown(
+    examples: Sequence[types.Example], prompts: Sequence[types.Prompt]
+) -> list[types.Example]:
+    shown = {example.id for prompt in prompts for example in validity.shown(prompt, examples)}
+    return [example for example in examples if example.id not in shown]
