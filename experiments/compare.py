@@ -50,9 +50,9 @@ def main(argv: Sequence[str]) -> None:
         at_equal=_AT_EQUAL.value,
         interval=_INTERVAL.value,
     )
+    written = writing.write(comparison, _OUT.value) if _OUT.value else []
     writing.show(comparison, rich.console.Console(file=sys.stdout))
     if _OUT.value:
-        written = writing.write(comparison, _OUT.value)
         print(f"{len(written)} files in {_OUT.value}")
     else:
         print("Tables and figures are written with --out=FOLDER")

@@ -1,6 +1,9 @@
 """The command line of comparisons: what a user types, what comes back, what goes wrong."""
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -40,6 +43,19 @@ def test_a_comparison_is_printed_and_written(directory, tmp_path):
         "forgetting.pdf",
         "costs.pdf",
     }
+
+
+def test_a_reader_that_has_seen_enough_stops_it_without_a_traceback(directory, tmp_path):
+    command = [sys.executable, "-m", "experiments.compare"]
+    arguments = [f"--runs={directory}/*", f"--out={tmp_path}/out"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer) as closed:
+        told = subprocess.run(
+            [*command, *arguments], stdout=closed, stderr=subprocess.PIPE, timeout=600, check=False
+        )
+    assert (told.returncode, told.stderr) == (1, b"")
+    assert (tmp_path / "out" / "comparison.md").exists()
 
 
 MISTAKES = (
