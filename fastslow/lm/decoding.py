@@ -7,6 +7,7 @@ and the rows' questions are only read; the completion's is a small float32 buffe
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -154,11 +155,12 @@ def _step(
     now = block.Now(rotation, prompted.prefix_length, visible, slot)
     module = block.Block(shape)
     tokens = jax.lax.dynamic_slice_in_dim(state.sampled.tokens, slot, 1, axis=1)
+    # Jitted, so that it is traced once and not for every layer.
+    layer = jax.jit(functools.partial(decoder.apply, module, method=block.Block.step))
     x = decoder.embedded(shape, variables, tokens)
     recent = []
     for (weights, prefix, question), memory in zip(layers, state.recent, strict=True):
-        past = block.Past(prefix, question, memory)
-        x, written = decoder.apply(module, weights, x, past, now, method=block.Block.step)
+        x, written = layer(weights, x, block.Past(prefix, question, memory), now)
         recent.append(written)
     return decoder.logits(shape, variables, x)[:, 0], tuple(recent)
 
