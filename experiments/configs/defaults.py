@@ -22,7 +22,7 @@ def get_config() -> ml_collections.ConfigDict:
     found = ml_collections.ConfigDict()
     found.seed = 0
     found.order_seed = 0
-    found.model = {"name": "smollm2-135m-instruct", "dtype": "bfloat16"}
+    found.model = {"name": "smollm2-135m-instruct", "dtype": "auto"}
     found.stream = _stream_for_flags("evals_short")
     found.scheduler = policy("interleave")
     found.fast = section("gepa", channel.Settings())

@@ -11,13 +11,13 @@ def get_config() -> ml_collections.ConfigDict:
     config.stream.update(
         tasks=("sentiment", "food"),
         lessons_per_task=2,
-        examples_per_lesson=96,  # 6 slow steps of 16 problems
+        examples_per_lesson=72,  # 6 slow steps of 12 problems
         validation=32,
-        test=96,
+        test=64,
     )
     config.scheduler.update(fast_budget=160, slow_steps=6)
     config.fast.update(population_size=2, anchor_size=20)
-    config.slow.update(rollouts=4, learning_rate=1e-3, drift_cap=0.5)
+    config.slow.update(drift_cap=0.5)
     for part in (config.fast, config.slow, config.evaluation):
         part.max_tokens = 6  # enough for every answer of these tasks
     return config

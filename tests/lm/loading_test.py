@@ -28,7 +28,7 @@ def test_registered_names_are_described():
 
 
 def test_tiny_goes_the_whole_way():
-    model = loading.load("tiny-random")
+    model = loading.load("tiny-random", dtype="bfloat16")
     assert model.name == "tiny-random"
     assert model.params["blocks"]["q"]["kernel"].dtype == jnp.bfloat16
     assert isinstance(model.params["embed"]["embedding"], jax.Array)
