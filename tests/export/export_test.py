@@ -11,7 +11,7 @@ import pytest
 from fastslow import checkpoint, registry, run_directory
 from fastslow.export import FORMATS, contracts, export, learned
 from fastslow.fast import prompt as prompt_lib
-from fastslow.lm import loading, weights
+from fastslow.lm import loading, native, weights
 from fastslow.slow.adapters import lora
 from tests.experiments import cli
 from tests.export import samples
@@ -73,7 +73,7 @@ def test_every_format_is_written_beside_what_says_how_to_load_it(run, tmp_path):
     assert {path.name for path in (tmp_path / "a").iterdir()} == {"out"}
     assert all(f"## {name}" in readme for name in FORMATS)
     config = json.loads((tmp_path / "a" / "out" / "merged" / "config.json").read_text())
-    assert config["torch_dtype"] == "bfloat16"  # that of the run
+    assert config["torch_dtype"] == native.dtype()  # that of the run
     markdown = (tmp_path / "a" / "out" / "prompts" / "late.md").read_text()
     assert prompt_lib.from_markdown(markdown) == samples.PROMPT
 
