@@ -168,7 +168,8 @@ def _corner_bars(
         bar.set(hatch=hatch * 2, edgecolor="white")
     for place, one in zip(places, found, strict=True):
         if not math.isnan(one.low):
-            panel.plot([one.low, one.high], [place, place], color="#333333", lw=0.9)
+            possible = np.clip([one.low, one.high], 0.0, 1.0)  # of a score
+            panel.plot(possible, [place, place], color="#333333", lw=0.9)
         end = np.nanmax([one.high, one.mean, 0.0])
         text = wording.MISSING if math.isnan(one.mean) else f"{one.mean:.2f}"
         panel.annotate(

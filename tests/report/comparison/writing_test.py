@@ -220,6 +220,8 @@ def test_quadrants_and_costs_are_as_long_as_the_means(comparison):
     assert both[place].get_width() == pytest.approx(0.02 + 0.35 * 0.8)
     assert labels
     assert average.get_title("left") == "average of tasks"
+    for line in first.lines:  # intervals end where scores do: beyond stands the number
+        assert 0 <= min(line.get_xdata()) <= max(line.get_xdata()) <= 1
     tokens = costs.figure.axes[0]
     slow = next(c for c in tokens.containers if c.get_label() == "slow")
     assert slow[place].get_width() == pytest.approx(6 * 9_300)
