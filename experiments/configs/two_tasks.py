@@ -15,13 +15,10 @@ def get_config() -> ml_collections.ConfigDict:
     config.stream.update(
         tasks=("sentiment", "locations"),
         lessons_per_task=3,
-        examples_per_lesson=48,  # 4 slow steps of 12 problems
         shown=4,
         evaluate_every="lesson",
-        test=64,
     )
     config.model.dtype = "float32"  # what is compared are methods, not roundings
-    config.scheduler.update(fast_budget=120, slow_steps=4)
     return config
 
 

@@ -20,9 +20,7 @@ def get_config() -> ml_collections.ConfigDict:
         conventions=("thumbs", "label"), skills=("sarcasm", "food"), evaluate_every="lesson"
     )
     config.stream.update(SMALL)
-    config.scheduler.update(fast_budget=120, slow_steps=4)
     config.fast.anchor_size = 12  # half the budget affords a round too
-    config.evaluation.drift_examples = 4
     config.model.dtype = "float32"  # what is compared are methods, not roundings
     return config
 
