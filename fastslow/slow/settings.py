@@ -15,12 +15,12 @@ class Settings:
     warmup_steps: int = 4  # counted from the start of the run, not of the lesson
     clip_norm: float = 1.0  # of the gradient
     weight_decay: float = 0.0  # decoupled, towards the base model
-    micro_rows: int = 32  # answers of one forward and backward pass: memory grows with it
+    micro_rows: int = 64  # answers of one forward and backward pass: memory grows with it
     remat: bool = False  # recompute layers in the backward pass: less memory, a third more work
     drift_cap: float | None = (
         None  # nats per token a lesson may move the policy, KL(after || before)
     )
-    drift_rows: int = 32  # completions of the lesson that this drift is measured on
+    drift_rows: int = 16  # completions of the lesson that this drift is measured on
     drift_evaluations: int = 8  # at most, to find the largest step that keeps the cap
     probe_examples: int = 8  # of a lesson that schedulers which probe see sampled answers to
     max_loss: float = 1e3  # a step above this rejects the lesson as exploded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 import inspect
@@ -25,7 +26,8 @@ class ScheduledStream:
 
     Every task is evaluated before the first lesson, after every lesson or after every run of
     lessons of one task (`evaluate_every`), and at the end. The lessons of a task walk through its
-    train split in an order drawn from `seed`, and in a fresh one each time it is exhausted.
+    train split in an order drawn from `seed`, and in a fresh one each time it is exhausted (see
+    `walk`).
     """
 
     tasks: Mapping[str, types.Task]
@@ -51,11 +53,31 @@ class ScheduledStream:
 
 
 def walk(split: types.Split, seed: int) -> Iterator[Any]:
-    """Yield the items of `split` forever, one seeded permutation after the other."""
+    """Yield the items of `split` forever, one seeded permutation after the other.
+
+    Any stretch of a permutation holds each answer about as often as the split does. Under a plain
+    one, a minibatch that happens to be full of one answer teaches to give it always.
+    """
+    answers = [getattr(item, "target", None) for item in split]
     for epoch in itertools.count():
         rng = np.random.default_rng(seeds.derive(seed, "epoch", epoch))
-        for row in rng.permutation(len(split)):
-            yield split[int(row)]
+        for row in proportional(answers, rng):
+            yield split[row]
+
+
+def proportional(answers: Sequence[Any], rng: np.random.Generator) -> list[int]:
+    """Return a random permutation of the indices with every answer spread evenly over it.
+
+    The k-th of the n places of an answer is (k + u) / n of the way, u drawn once per answer.
+    """
+    rows_of: dict[Any, list[int]] = collections.defaultdict(list)
+    for row in rng.permutation(len(answers)).tolist():
+        rows_of[answers[row]].append(row)
+    placed = []
+    for rows in rows_of.values():
+        offset = rng.random()
+        placed += [((k + offset) / len(rows), row) for k, row in enumerate(rows)]
+    return [row for _, row in sorted(placed)]
 
 
 def sequence(

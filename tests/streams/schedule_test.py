@@ -177,3 +177,19 @@ def test_every_seed_prompt_shows_what_the_option_says():
         assert not demos & {example.input for example in made_task.train}
     with pytest.raises(errors.StreamError, match="shown must be 0 or a positive"):
         schedule.sequence(map(task, "ab"), shown=-1)
+
+
+@pytest.mark.parametrize("counts", [{"yes": 60, "no": 36}, {"a": 40, "b": 40, "c": 16}])
+def test_any_stretch_of_a_walk_holds_every_answer_in_proportion(counts):
+    split = [types.Example(f"{a}{i}", f"{a} {i}", a) for a, n in counts.items() for i in range(n)]
+    walked = list(itertools.islice(schedule.walk(split, 3), len(split)))
+    assert sorted(e.id for e in walked) == sorted(e.id for e in split)  # a permutation
+    for start in range(0, len(walked), 8):
+        for answer, count in counts.items():
+            found = sum(e.target == answer for e in walked[start : start + 8])
+            assert abs(found - 8 * count / len(split)) <= 1
+    order = [e.target for e in walked]
+    assert order != sorted(order)
+    assert [e.id for e in walked if e.target == order[0]] != sorted(
+        (e.id for e in walked if e.target == order[0]), key=lambda i: int(i[len(order[0]) :])
+    )
