@@ -50,24 +50,6 @@ class _State(NamedTuple):
     recent: tuple[attention.Memory, ...]  # per layer
 
 
-class Read(NamedTuple):
-    """Packed rows that have been read."""
-
-    x: jax.Array  # (R, T, D) float32
-    memory: attention.Memory  # (L, K, R, T, hd)
-
-
-def read(
-    shape: config.DecoderConfig,
-    variables: Any,
-    prefix: attention.Memory,
-    prefix_length: jax.Array,
-    rows: batch.Rows,
-) -> Read:
-    """Read rows of questions behind a prefix."""
-    return Read(*decoder.encode(shape, variables, prefix, prefix_length, rows))
-
-
 class Room(NamedTuple):
     """How many entries of each memory decoding sees, padding included."""
 
@@ -75,21 +57,22 @@ class Room(NamedTuple):
     question: int
 
 
-def arrange(
+def read(
     shape: config.DecoderConfig,
     room: Room,
     variables: Any,
     prefix: attention.Memory,
     prefix_length: jax.Array,
-    questions: Read,
+    rows: batch.Rows,
     ends: jax.Array,
     lengths: jax.Array,
 ) -> Prompted:
-    """Give every request a row of its own with its question's memory, flush right in its room.
+    """Read packed questions, and give every request a row with its own, flush right in its room.
 
-    `ends` (R,): index of the question's last token among all that were read; `lengths` (R,): how
+    `ends` (R,): index of the question's last token among all that are read; `lengths` (R,): how
     many tokens it has, 0 for a row that only fills the bucket.
     """
+    x, memory = decoder.encode(shape, variables, prefix, prefix_length, rows)
     slots = ends[:, None] + jnp.arange(1 - room.question, 1)
     found = jnp.maximum(slots, 0)  # what stands before the question is not looked at
 
@@ -101,9 +84,9 @@ def arrange(
     return Prompted(
         jax.tree.map(lambda leaf: jnp.pad(leaf, behind), prefix),
         prefix_length,
-        jax.tree.map(gather, questions.memory),
+        jax.tree.map(gather, memory),
         lengths,
-        decoder.logits(shape, variables, decoder.at(questions.x, ends)),
+        decoder.logits(shape, variables, decoder.at(x, ends)),
     )
 
 

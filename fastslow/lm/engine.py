@@ -13,9 +13,10 @@ Programs. One program per function, shapes of the padded axes, and structure of 
 axis of lengths up to n has about steps * log2(n / smallest) buckets (batch.Buckets.count), so a run
 compiles at most the product of these counts, however many requests it makes: `Engine.programs`
 counts. Reading a prefix depends on its length alone, and all else sees it in coarser buckets.
-Reading questions depends on packed rows and their width; decoding, which takes longest to compile,
-on requests, completion and a coarser bucket of the question; scoring on packed rows and their
-width, requests and completion twice (tokens that predict, tokens that are predicted).
+Reading questions depends on packed rows and their width, on requests and a coarser bucket of the
+question; decoding, which takes longest to compile, on the last two and completion; scoring on
+packed rows and their width, requests and completion twice (tokens that predict, tokens that are
+predicted).
 """
 
 from __future__ import annotations
@@ -53,8 +54,7 @@ class _Wanted(NamedTuple):
 
 # Weights are always arguments: a jitted function that closes over them folds them as constants.
 _read_prefix = jax.jit(scoring.read_prefix, static_argnums=(0, 1))
-_read = jax.jit(decoding.read, static_argnums=0)
-_arrange = jax.jit(decoding.arrange, static_argnums=(0, 1))
+_read = jax.jit(decoding.read, static_argnums=(0, 1))
 _decode = jax.jit(decoding.decode, static_argnums=(0, 1))
 _logprobs = jax.jit(scoring.logprobs, static_argnums=0)
 _divergences = jax.jit(scoring.divergences, static_argnums=0)
@@ -248,7 +248,6 @@ class Engine:
         buckets = self._settings.buckets
         questions = list(dict.fromkeys(request.question for request in rows))
         packed = packing.pack(questions, [()] * len(questions), buckets)
-        read = self._run(_read, self._config, variables, prefix.memory, prefix.length, packed.rows)
         count = buckets.requests.fit(len(rows))
         places = dict(zip(questions, packed.ends.tolist(), strict=True))
         ends = np.zeros(count, np.int32)
@@ -258,12 +257,12 @@ class Engine:
             self._settings.decoding_question.fit(batch.longest(questions)),
         )
         return self._run(
-            _arrange,
+            _read,
             self._config,
             room,
             variables,
             *prefix,
-            read,
+            packed.rows,
             ends,
             batch.lengths([request.question for request in rows], count),
         )
