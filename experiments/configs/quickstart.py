@@ -17,7 +17,7 @@ def get_config() -> ml_collections.ConfigDict:
     )
     config.scheduler.update(fast_budget=120, slow_steps=6)
     config.fast.update(population_size=2, anchor_size=20)
-    config.slow.update(learning_rate=1e-3, drift_cap=0.3)
+    config.slow.update(learning_rate=1e-3, step_cap=0.01, drift_cap=0.3)
     config.evaluation.drift_examples = 4
     for part in (config.fast, config.slow, config.evaluation):
         part.max_tokens = 6  # enough for every answer of these tasks

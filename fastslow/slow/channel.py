@@ -207,7 +207,7 @@ class GradientChannel:
             state=step.state,
             steps=(*taught.steps, metrics),
             batches=step.batches,
-            cost=taught.cost + self._train_cost(tokens),
+            cost=taught.cost + self._train_cost(tokens) + self._step_cap_cost(step.batches),
             problem=step.problem,
         )
 
@@ -226,6 +226,13 @@ class GradientChannel:
     def _train_cost(self, tokens: int) -> types.Cost:
         flops = 6.0 * self.model.config.multiplied_parameters * tokens
         return types.Cost(train_tokens=tokens, flops=flops)
+
+    def _step_cap_cost(self, batches: tuple[contracts.MicroBatch, ...]) -> types.Cost:
+        """Return what measuring a step once costs: a batch read by the weights before and after."""
+        if self.settings.step_cap is None:
+            return types.Cost()
+        tokens = 2 * batching.train_tokens(batches[:1])
+        return types.Cost(tokens, flops=2.0 * self.model.config.multiplied_parameters * tokens)
 
     def _conclude(
         self, old: training.State, taught: Taught

@@ -17,6 +17,7 @@ class Settings:
     weight_decay: float = 0.0  # decoupled, towards the base model
     micro_rows: int = 64  # answers of one forward and backward pass: memory grows with it
     remat: bool = False  # recompute layers in the backward pass: less memory, a third more work
+    step_cap: float | None = None  # nats per token that one step may move the policy, likewise
     drift_cap: float | None = (
         None  # nats per token a lesson may move the policy, KL(after || before)
     )
@@ -35,5 +36,7 @@ class Settings:
         for name in ("warmup_steps", "weight_decay"):
             if getattr(self, name) < 0:
                 raise ValueError(f"slow.{name} must not be negative, got {getattr(self, name)}")
-        if self.drift_cap is not None and self.drift_cap <= 0:
-            raise ValueError(f"slow.drift_cap must be positive or None, got {self.drift_cap}")
+        for name in ("step_cap", "drift_cap"):
+            cap = getattr(self, name)
+            if cap is not None and cap <= 0:
+                raise ValueError(f"slow.{name} must be positive or None, got {cap}")

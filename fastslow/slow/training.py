@@ -1,17 +1,26 @@
-"""One step of the slow channel: from gathered rows to new weights, or to what went wrong."""
+"""One step of the slow channel: from gathered rows to new weights, or to what went wrong.
+
+The cap on a step is a trust region: KL grows about with the square of a step's length, so a step
+beyond the cap is shortened by the square root of the excess, and measured again. It is measured
+where it is cheap, on the first micro-batch.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from fastslow import types
-from fastslow.slow import batching, contracts, update
+from fastslow.slow import batching, contracts, drift_cap, update
 from fastslow.slow import settings as settings_lib
+
+_TOLERANCE = 1.2  # above the cap
+_SHORTENINGS = 4  # of one step, at most
 
 
 class State(NamedTuple):
@@ -48,14 +57,42 @@ def take(
     tokens: int,
     settings: settings_lib.Settings,
 ) -> Step:
-    """Take one optimiser step along `gradient`."""
+    """Take one optimiser step along `gradient`, shortened where it moves the policy too far."""
     grads, batches, metrics = gradient(updater, params, state, rows, tokens, settings)
     trainable, opt_state, part = updater.apply(
         grads, state.trainable, state.opt_state, state.anchors
     )
     totals = update.total([*metrics, part])
+    if settings.step_cap is not None:
+        ends = (state.trainable, trainable)
+        measure = functools.partial(updater.divergence, params, state.trainable)
+        trainable, facts = shorten(
+            ends, lambda end: float(measure(end, batches[0])), settings.step_cap
+        )
+        totals |= facts
     after = state._replace(trainable=trainable, opt_state=opt_state, steps=state.steps + 1)
     return Step(after, batches, totals, problem_in(totals, settings))
+
+
+def shorten(
+    ends: tuple[types.PyTree, types.PyTree],
+    drift_of: Callable[[types.PyTree], float],
+    cap: float,
+) -> tuple[types.PyTree, dict[str, float]]:
+    """Return the way from `ends` = (old, new) shortened until its drift is the cap or about it.
+
+    Facts: `step_drift`, of what is returned, nats per token, and `step_scale`, the share kept.
+    """
+    old, new = ends
+    scale, end = 1.0, new
+    drift = drift_of(end)
+    for _ in range(_SHORTENINGS):
+        if not drift > _TOLERANCE * cap:  # NaN is reported as it is
+            break
+        scale *= math.sqrt(cap / drift)
+        end = drift_cap.between(old, new, scale)
+        drift = drift_of(end)
+    return end, {"step_drift": drift, "step_scale": scale}
 
 
 def gradient(
@@ -83,8 +120,8 @@ def gradient(
 
 def problem_in(metrics: Mapping[str, float], settings: settings_lib.Settings) -> str | None:
     """Say what makes a step unusable: a value that is not finite, or above its limit."""
-    for name in ("loss", "grad_norm", "update_norm"):
-        if not math.isfinite(metrics[name]):
+    for name in ("loss", "grad_norm", "update_norm", "step_drift"):
+        if not math.isfinite(metrics.get(name, 0.0)):
             return f"{name} is {metrics[name]}"
     limits = {"loss": settings.max_loss, "grad_norm": settings.max_grad_norm}
     for name, limit in limits.items():

@@ -35,11 +35,14 @@ class Updater(NamedTuple):
     apply(grads, trainable, opt_state, anchor_states) -> (trainable, opt_state, metrics): adds the
       anchors' parameter penalties and takes one optimiser step. Consumes `grads`.
     logits(params, trainable, batch) -> (N, V).
+    divergence(params, before, after, batch) -> KL(after || before), exact over the vocabulary,
+      averaged over the batch's tokens; nats per token.
     """
 
     accumulate: Callable[..., tuple[types.PyTree, Metrics]]
     apply: Callable[..., tuple[types.PyTree, types.PyTree, Metrics]]
     logits: Callable[[types.PyTree, types.PyTree, contracts.MicroBatch], jax.Array]
+    divergence: Callable[..., jax.Array]
 
 
 def adamw(
@@ -62,6 +65,7 @@ def make(parts: Parts) -> Updater:
         accumulate=jax.jit(functools.partial(_accumulate, parts), donate_argnums=0),
         apply=jax.jit(functools.partial(_apply, parts), donate_argnums=0),
         logits=jax.jit(functools.partial(_logits, parts)),
+        divergence=jax.jit(functools.partial(_divergence, parts)),
     )
 
 
@@ -126,6 +130,17 @@ def _logits(
     parts: Parts, params: types.PyTree, trainable: types.PyTree, batch: contracts.MicroBatch
 ) -> jax.Array:
     return parts.forward(parts.adapter.bind(params, trainable), batch.inputs)
+
+
+def _divergence(
+    parts: Parts,
+    params: types.PyTree,
+    before: types.PyTree,
+    after: types.PyTree,
+    batch: contracts.MicroBatch,
+) -> jax.Array:
+    both = (_logits(parts, params, trainable, batch) for trainable in (after, before))
+    return jnp.mean(likelihood.divergence(*both), where=batch.mask)
 
 
 def _token_sums(

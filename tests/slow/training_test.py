@@ -1,5 +1,8 @@
 """One step after another on rows: every adapter with every objective."""
 
+import dataclasses
+import math
+
 import jax
 import numpy as np
 import pytest
@@ -52,6 +55,7 @@ def test_steps_are_deterministic(adapter):
         ({"loss": float("nan")}, "loss is nan"),
         ({"grad_norm": float("inf")}, "grad_norm is inf"),
         ({"update_norm": float("nan")}, "update_norm is nan"),
+        ({"step_drift": float("nan")}, "step_drift is nan"),
         ({"loss": 2e3}, "loss 2e+03 exceeds 1000"),
         ({"loss": -2e3}, None),
         ({"grad_norm": 1.5e4}, "grad_norm 1.5e+04 exceeds 10000"),
@@ -60,3 +64,46 @@ def test_steps_are_deterministic(adapter):
 def test_problems_are_named(metrics, problem):
     fine = {"loss": 1.0, "grad_norm": 1.0, "update_norm": 1.0}
     assert training.problem_in(fine | metrics, SETTINGS) == problem
+
+
+@pytest.mark.parametrize("adapter", list(ADAPTERS))
+def test_a_step_beyond_the_cap_is_shortened_until_it_keeps_it(adapter):
+    made = toy.parts(adapter, "cispo", rate=0.02)
+    (free,) = repeated(made, toy.rows(0), 1, dataclasses.replace(SETTINGS, step_cap=1e9))
+    assert (free.metrics["step_scale"], free.problem) == (1.0, None)
+    cap = free.metrics["step_drift"] / 9
+    assert cap > 1e-3
+    (held,) = repeated(made, toy.rows(0), 1, dataclasses.replace(SETTINGS, step_cap=cap))
+    assert 0 < held.metrics["step_scale"] < 1
+    updater, start = update.make(made), toy.state(made, toy.params()).trainable
+    left = updater.divergence(toy.params(), start, held.state.trainable, held.batches[0])
+    assert held.metrics["step_drift"] == pytest.approx(float(left))
+    assert cap / 3 < float(left) <= 1.2 * cap
+    both = (jax.tree.leaves(step.state.opt_state) for step in (held, free))
+    jax.tree.map(np.testing.assert_array_equal, *both)  # the optimiser took the whole step
+
+
+def test_a_drift_that_is_no_number_is_reported():
+    ends = ({"w": np.zeros(2)}, {"w": np.ones(2)})
+    end, facts = training.shorten(ends, lambda end: float("nan"), 0.1)
+    assert end is ends[1]
+    assert math.isnan(facts["step_drift"])
+
+
+def test_the_divergence_of_a_step_is_exact():
+    made = toy.parts("lora", "cispo", rate=0.02)
+    (step,) = repeated(made, toy.rows(0), 1)
+    updater, start = update.make(made), toy.state(made, toy.params()).trainable
+    batch = step.batches[0]
+    after, before = (
+        np.asarray(updater.logits(toy.params(), trainable, batch), np.float64)
+        for trainable in (step.state.trainable, start)
+    )
+    p, q = (
+        np.exp(x - x.max(-1, keepdims=True))
+        / np.exp(x - x.max(-1, keepdims=True)).sum(-1, keepdims=True)
+        for x in (after, before)
+    )
+    wanted = (p * np.log(p / q)).sum(-1)[batch.mask].mean()
+    found = float(updater.divergence(toy.params(), start, step.state.trainable, batch))
+    assert found == pytest.approx(wanted, rel=1e-3)
