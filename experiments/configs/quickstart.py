@@ -16,7 +16,7 @@ def get_config() -> ml_collections.ConfigDict:
         test=64,
     )
     config.scheduler.update(fast_budget=120, slow_steps=6)
-    config.fast.update(population_size=2, anchor_size=20)
+    config.fast.update(population_size=2, anchor_size=20, reselection_budget=96)
     config.slow.update(learning_rate=1e-3, step_cap=0.01, drift_cap=0.3)
     config.evaluation.drift_examples = 4
     for part in (config.fast, config.slow, config.evaluation):

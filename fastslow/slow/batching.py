@@ -17,7 +17,7 @@ from fastslow.slow import contracts
 _BUCKETS = dataclasses.replace(
     lm_batch.BUCKETS,
     prefix=lm_batch.Buckets(128, steps=2),
-    width=lm_batch.Buckets(128, steps=2),
+    width=lm_batch.Buckets(128),
     rows=lm_batch.Buckets(1, steps=2),
     targets=lm_batch.Buckets(128),
 )
