@@ -7,7 +7,6 @@ where it is cheap, on the first micro-batch.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -64,11 +63,10 @@ def take(
     )
     totals = update.total([*metrics, part])
     if settings.step_cap is not None:
-        ends = (state.trainable, trainable)
-        measure = functools.partial(updater.divergence, params, state.trainable)
-        trainable, facts = shorten(
-            ends, lambda end: float(measure(end, batches[0])), settings.step_cap
-        )
+        batch, ends = batches[0], (state.trainable, trainable)
+        before = updater.logits(params, state.trainable, batch)
+        drift_of = lambda end: float(updater.divergence(params, end, batch, before))
+        trainable, facts = shorten(ends, drift_of, settings.step_cap)
         totals |= facts
     after = state._replace(trainable=trainable, opt_state=opt_state, steps=state.steps + 1)
     return Step(after, batches, totals, problem_in(totals, settings))

@@ -35,8 +35,8 @@ class Updater(NamedTuple):
     apply(grads, trainable, opt_state, anchor_states) -> (trainable, opt_state, metrics): adds the
       anchors' parameter penalties and takes one optimiser step. Consumes `grads`.
     logits(params, trainable, batch) -> (N, V).
-    divergence(params, before, after, batch) -> KL(after || before), exact over the vocabulary,
-      averaged over the batch's tokens; nats per token.
+    divergence(params, trainable, batch, before) -> KL(policy || before), exact over the vocabulary
+      and averaged over the batch's tokens, nats per token; `before` (N, V) are logits.
     """
 
     accumulate: Callable[..., tuple[types.PyTree, Metrics]]
@@ -135,12 +135,12 @@ def _logits(
 def _divergence(
     parts: Parts,
     params: types.PyTree,
-    before: types.PyTree,
-    after: types.PyTree,
+    trainable: types.PyTree,
     batch: contracts.MicroBatch,
+    before: jax.Array,
 ) -> jax.Array:
-    both = (_logits(parts, params, trainable, batch) for trainable in (after, before))
-    return jnp.mean(likelihood.divergence(*both), where=batch.mask)
+    logits = _logits(parts, params, trainable, batch)
+    return jnp.mean(likelihood.divergence(logits, before), where=batch.mask)
 
 
 def _token_sums(

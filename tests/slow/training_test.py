@@ -76,7 +76,8 @@ def test_a_step_beyond_the_cap_is_shortened_until_it_keeps_it(adapter):
     (held,) = repeated(made, toy.rows(0), 1, dataclasses.replace(SETTINGS, step_cap=cap))
     assert 0 < held.metrics["step_scale"] < 1
     updater, start = update.make(made), toy.state(made, toy.params()).trainable
-    left = updater.divergence(toy.params(), start, held.state.trainable, held.batches[0])
+    before = updater.logits(toy.params(), start, held.batches[0])
+    left = updater.divergence(toy.params(), held.state.trainable, held.batches[0], before)
     assert held.metrics["step_drift"] == pytest.approx(float(left))
     assert cap / 3 < float(left) <= 1.2 * cap
     both = (jax.tree.leaves(step.state.opt_state) for step in (held, free))
@@ -105,5 +106,6 @@ def test_the_divergence_of_a_step_is_exact():
         for x in (after, before)
     )
     wanted = (p * np.log(p / q)).sum(-1)[batch.mask].mean()
-    found = float(updater.divergence(toy.params(), start, step.state.trainable, batch))
+    logits = updater.logits(toy.params(), start, batch)
+    found = float(updater.divergence(toy.params(), step.state.trainable, batch, logits))
     assert found == pytest.approx(wanted, rel=1e-3)
