@@ -63,6 +63,13 @@ def test_what_deciding_used_counts_too():
     assert efficiency.cost("flops")(row) == 4
 
 
+def test_what_choosing_prompts_again_used_counts_too():
+    used = dict.fromkeys(("prompt_tokens", "completion_tokens", "train_tokens", "flops"), 2)
+    row = {"kind": "lesson", "absorbed": [{"cost": used}], "reselected": {"cost": used}}
+    assert efficiency.tokens(row) == 12
+    assert efficiency.tokens({**row, "reselected": None}) == 6
+
+
 def test_curve_of_an_unknown_task_is_refused():
     with pytest.raises(matrices.MatrixError, match="'c'"):
         efficiency.curve(ROWS, task="c")

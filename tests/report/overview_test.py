@@ -64,6 +64,16 @@ def test_costs_are_added_up_by_channel(rows):
     assert overview.slow_steps(rows) == 20
 
 
+def test_choosing_prompts_again_is_a_cost_of_the_fast_channel(rows):
+    chosen = types.Absorbed("prompts", "changed", "", cost=types.Cost(70, metric_calls=5))
+    first = next(i for i, row in enumerate(rows) if row["kind"] == "lesson")
+    told = [*rows]
+    told[first] = {**rows[first], "reselected": records.plain(chosen)}
+    before, after = overview.costs(rows), overview.costs(told)
+    assert after["fast"] == before["fast"] + types.Cost(70, metric_calls=5)
+    assert (after["slow"], after["evaluation"]) == (before["slow"], before["evaluation"])
+
+
 def test_outcomes_are_counted_by_channel(rows):
     assert overview.outcomes(rows) == {
         "fast": {"changed": 3, "rejected": 1, "skipped": 1, "failed": 1},

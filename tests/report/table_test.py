@@ -4,6 +4,7 @@ import re
 import pytest
 import rich.console
 
+from fastslow import types
 from fastslow.metrics import matrix as matrices
 from fastslow.metrics import summary
 from fastslow.report import records, table
@@ -119,3 +120,16 @@ def test_a_markdown_cell_stays_in_its_cell():
 
 def test_rich_markup_in_a_name_is_shown_and_not_obeyed():
     assert "[bold]x[/bold]" in _on_terminal(table.Table("T", ("a",), (("[bold]x[/bold]",),)))
+
+
+def test_a_prompt_chosen_again_is_told_beside_what_the_fast_channel_did(rows):
+    chosen = types.Absorbed("prompts", "changed", "another prompt is best now for tomi", 0.25, 0.5)
+    kept = chosen._replace(outcome="rejected", reason="the best prompts stay best")
+    lessons = records.of_kind(rows, "lesson")[:2]
+    told = [
+        {**row, "reselected": records.plain(part)}
+        for row, part in zip(lessons, (chosen, kept), strict=True)
+    ]
+    plain, shown = ([row[4] for row in table.lessons(r).rows] for r in (lessons, told))
+    added = "; after the slow steps another prompt is best now for tomi (0.250 → 0.500)"
+    assert shown == [plain[0] + added, plain[1]]
