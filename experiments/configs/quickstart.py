@@ -11,13 +11,13 @@ def get_config() -> ml_collections.ConfigDict:
     config.stream.update(
         tasks=("sentiment", "food"),
         lessons_per_task=2,
-        examples_per_lesson=40,  # 5 slow steps of 8 problems
+        examples_per_lesson=48,  # 6 slow steps of 8 problems
         validation=32,
         test=64,
     )
-    config.scheduler.update(fast_budget=120, slow_steps=5)
+    config.scheduler.update(fast_budget=120, slow_steps=6)
     config.fast.update(population_size=2, anchor_size=20, reselection_budget=96)
-    config.slow.update(step_cap=0.01, drift_cap=0.3)
+    config.slow.update(learning_rate=1e-3, step_cap=0.01, drift_cap=0.3)
     config.evaluation.drift_examples = 4
     for part in (config.fast, config.slow, config.evaluation):
         part.max_tokens = 6  # enough for every answer of these tasks

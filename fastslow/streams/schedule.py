@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import functools
 import inspect
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastslow import registry, seeds, types
-from fastslow.streams import errors, plans
+from fastslow.streams import errors, plans, splits
 from fastslow.streams import tasks as task_makers
 
 _ORDERS = ("given", "shuffled", "mixed")
@@ -61,23 +60,8 @@ def walk(split: types.Split, seed: int) -> Iterator[Any]:
     answers = [getattr(item, "target", None) for item in split]
     for epoch in itertools.count():
         rng = np.random.default_rng(seeds.derive(seed, "epoch", epoch))
-        for row in proportional(answers, rng):
+        for row in splits.spread(answers, rng):
             yield split[row]
-
-
-def proportional(answers: Sequence[Any], rng: np.random.Generator) -> list[int]:
-    """Return a random permutation of the indices with every answer spread evenly over it.
-
-    The k-th of the n places of an answer is (k + u) / n of the way, u drawn once per answer.
-    """
-    rows_of: dict[Any, list[int]] = collections.defaultdict(list)
-    for row in rng.permutation(len(answers)).tolist():
-        rows_of[answers[row]].append(row)
-    placed = []
-    for rows in rows_of.values():
-        offset = rng.random()
-        placed += [((k + offset) / len(rows), row) for k, row in enumerate(rows)]
-    return [row for _, row in sorted(placed)]
 
 
 def sequence(

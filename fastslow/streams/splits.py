@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -59,7 +59,8 @@ def split(
     """Split at random, but never across a group; what test and validation leave is for training.
 
     Test and validation hold exactly `test` and `validation` examples: what is over of the last
-    group taken is dropped. Raises StreamError if that leaves nothing to train on.
+    group taken is dropped. Answers are spread over validation, of which schedulers and the choice
+    of prompts measure on a part. Raises StreamError if that leaves nothing to train on.
     """
     if validation < 1 or test < 1:
         raise errors.StreamError(
@@ -78,7 +79,24 @@ def split(
             f"{len(examples)} examples are too few for {validation} to validate, {test} to test"
             " and some to train on"
         )
-    return Splits(train, for_validation, for_test)
+    targets = [example.target for example in for_validation]
+    rows = spread(targets, np.random.default_rng(seeds.derive(seed, "validation")))
+    return Splits(train, tuple(for_validation[row] for row in rows), for_test)
+
+
+def spread(answers: Sequence[Any], rng: np.random.Generator) -> list[int]:
+    """Return a random permutation of the indices with every answer spread evenly over it.
+
+    The k-th of the n places of an answer is (k + u) / n of the way, u drawn once per answer.
+    """
+    rows_of: dict[Any, list[int]] = collections.defaultdict(list)
+    for row in rng.permutation(len(answers)).tolist():
+        rows_of[answers[row]].append(row)
+    placed: list[tuple[float, int]] = []
+    for rows in rows_of.values():
+        offset = rng.random()
+        placed += [((k + offset) / len(rows), row) for k, row in enumerate(rows)]
+    return [row for _, row in sorted(placed)]
 
 
 def balanced(examples: Sequence[types.Example], seed: int) -> Examples:

@@ -111,3 +111,12 @@ def test_hands_are_dealt_evenly_by_target():
         assert counts["a"] == 5
         assert counts["b"] in (2, 3)
         assert [int(e.id) for e in hand] == sorted(int(e.id) for e in hand)
+
+
+def test_any_part_of_validation_holds_every_answer_in_proportion():
+    items = [types.Example(str(i), f"word {i}", "yes" if i % 5 < 3 else "no") for i in range(200)]
+    for seed in range(5):
+        found = splits.split(items, validation=40, test=40, seed=seed).validation
+        share = sum(e.target == "yes" for e in found) / 40
+        for part in (found[:16], found[-16:]):
+            assert abs(sum(e.target == "yes" for e in part) - 16 * share) <= 1

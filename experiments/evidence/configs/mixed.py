@@ -6,7 +6,7 @@ from experiments.configs import defaults, quickstart
 
 SMALL = {
     "lessons_per_task": 2,
-    "examples_per_lesson": 40,  # 5 slow steps of 8 problems
+    "examples_per_lesson": 48,  # 6 slow steps of 8 problems
     "validation": 32,
     "test": 40,
 }
