@@ -207,7 +207,7 @@ class GradientChannel:
             state=step.state,
             steps=(*taught.steps, metrics),
             batches=step.batches,
-            cost=taught.cost + self._train_cost(tokens) + self._step_cap_cost(step.batches),
+            cost=taught.cost + self._train_cost(tokens) + self._step_cap_cost(step),
             problem=step.problem,
         )
 
@@ -227,11 +227,10 @@ class GradientChannel:
         flops = 6.0 * self.model.config.multiplied_parameters * tokens
         return types.Cost(train_tokens=tokens, flops=flops)
 
-    def _step_cap_cost(self, batches: tuple[contracts.MicroBatch, ...]) -> types.Cost:
-        """Return what measuring a step once costs: a batch read by the weights before and after."""
-        if self.settings.step_cap is None:
-            return types.Cost()
-        tokens = 2 * batching.train_tokens(batches[:1])
+    def _step_cap_cost(self, step: training.Step) -> types.Cost:
+        """Return what holding a step under its cap cost: its first micro-batch, read each time."""
+        evaluations = int(step.metrics.get("step_evaluations", 0))
+        tokens = evaluations * batching.train_tokens(step.batches[:1])
         return types.Cost(tokens, flops=2.0 * self.model.config.multiplied_parameters * tokens)
 
     def _conclude(

@@ -30,8 +30,9 @@ class Parts(NamedTuple):
 class Updater(NamedTuple):
     """The jitted functions of the update step; every array is an argument.
 
-    accumulate(grads, params, trainable, anchor_states, batch, tokens) -> (grads, metrics): adds the
-      micro-batch's share of the step's mean over `tokens` tokens. Consumes (donates) `grads`.
+    accumulate(grads, params, trainable, anchor_states, batch, tokens) -> (grads, metrics, logits):
+      adds the micro-batch's share of the step's mean over `tokens` tokens. Consumes (donates)
+      `grads`. `logits` (N, V) are those under `trainable`.
     apply(grads, trainable, opt_state, anchor_states) -> (trainable, opt_state, metrics): adds the
       anchors' parameter penalties and takes one optimiser step. Consumes `grads`.
     logits(params, trainable, batch) -> (N, V).
@@ -39,7 +40,7 @@ class Updater(NamedTuple):
       and averaged over the batch's tokens, nats per token; `before` (N, V) are logits.
     """
 
-    accumulate: Callable[..., tuple[types.PyTree, Metrics]]
+    accumulate: Callable[..., tuple[types.PyTree, Metrics, jax.Array]]
     apply: Callable[..., tuple[types.PyTree, types.PyTree, Metrics]]
     logits: Callable[[types.PyTree, types.PyTree, contracts.MicroBatch], jax.Array]
     divergence: Callable[..., jax.Array]
@@ -91,17 +92,17 @@ def _accumulate(
     anchor_states: AnchorStates,
     batch: contracts.MicroBatch,
     tokens: jax.Array,
-) -> tuple[types.PyTree, Metrics]:
-    def loss_of(trainable: types.PyTree) -> tuple[jax.Array, Metrics]:
+) -> tuple[types.PyTree, Metrics, jax.Array]:
+    def loss_of(trainable: types.PyTree) -> tuple[jax.Array, tuple[Metrics, jax.Array]]:
         logits = _logits(parts, params, trainable, batch)
         reference = parts.forward({"params": params}, batch.inputs)
         outputs = contracts.Outputs(logits, reference, batch.tokens, batch.mask)
         sums = _token_sums(parts, anchor_states, outputs, batch)
         shares = {name: value / tokens for name, value in sums.items()}
-        return shares["loss"], shares
+        return shares["loss"], (shares, logits)
 
-    (_, metrics), new = jax.value_and_grad(loss_of, has_aux=True)(trainable)
-    return jax.tree.map(jnp.add, grads, new), metrics
+    (_, (metrics, logits)), new = jax.value_and_grad(loss_of, has_aux=True)(trainable)
+    return jax.tree.map(jnp.add, grads, new), metrics, logits
 
 
 def _apply(

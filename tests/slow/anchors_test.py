@@ -100,7 +100,7 @@ def step_gradient(made, updater, trainable, anchor_states):
     """Gradient and metrics of the anchor alone: all advantages are zero."""
     rows = [row._replace(advantage=0.0) for row in toy.rows(0, prefixes=1)]
     tokens = np.float32(sum(len(row.tokens) for row in rows))
-    grads, first = updater.accumulate(
+    grads, first, _ = updater.accumulate(
         update.zeros(trainable),
         toy.params(),
         trainable,

@@ -42,7 +42,7 @@ def reference_gradient(slope, kernel, batch):
 def gradient(name, params, batch):
     made = toy.parts(objective=name, forward=toy.linear_forward)
     trainable = made.adapter.init(0, params)
-    grads, metrics = update.make(made).accumulate(
+    grads, metrics, _ = update.make(made).accumulate(
         update.zeros(trainable), params, trainable, {}, batch, np.float32(batch.mask.sum())
     )
     return np.asarray(grads["kernel"]), metrics

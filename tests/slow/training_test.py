@@ -1,7 +1,6 @@
 """One step after another on rows: every adapter with every objective."""
 
 import dataclasses
-import math
 
 import jax
 import numpy as np
@@ -55,7 +54,6 @@ def test_steps_are_deterministic(adapter):
         ({"loss": float("nan")}, "loss is nan"),
         ({"grad_norm": float("inf")}, "grad_norm is inf"),
         ({"update_norm": float("nan")}, "update_norm is nan"),
-        ({"step_drift": float("nan")}, "step_drift is nan"),
         ({"loss": 2e3}, "loss 2e+03 exceeds 1000"),
         ({"loss": -2e3}, None),
         ({"grad_norm": 1.5e4}, "grad_norm 1.5e+04 exceeds 10000"),
@@ -78,17 +76,10 @@ def test_a_step_beyond_the_cap_is_shortened_until_it_keeps_it(adapter):
     updater, start = update.make(made), toy.state(made, toy.params()).trainable
     before = updater.logits(toy.params(), start, held.batches[0])
     left = updater.divergence(toy.params(), held.state.trainable, held.batches[0], before)
-    assert held.metrics["step_drift"] == pytest.approx(float(left))
-    assert cap / 3 < float(left) <= 1.2 * cap
+    assert held.metrics["step_drift"] == pytest.approx(float(left), rel=1e-4)
+    assert 0.75 * cap <= float(left) <= cap
     both = (jax.tree.leaves(step.state.opt_state) for step in (held, free))
     jax.tree.map(np.testing.assert_array_equal, *both)  # the optimiser took the whole step
-
-
-def test_a_drift_that_is_no_number_is_reported():
-    ends = ({"w": np.zeros(2)}, {"w": np.ones(2)})
-    end, facts = training.shorten(ends, lambda end: float("nan"), 0.1)
-    assert end is ends[1]
-    assert math.isnan(facts["step_drift"])
 
 
 def test_the_divergence_of_a_step_is_exact():
