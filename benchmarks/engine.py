@@ -29,6 +29,9 @@ from fastslow.lm import engine as engine_lib
 _MODEL = flags.DEFINE_string("model", "smollm2-135m-instruct", "A model that loading.load knows.")
 _PROBE = flags.DEFINE_string("probe", None, "Path of the prototype's module, to measure it too.")
 _NAIVE = flags.DEFINE_bool("naive", True, "Measure the naive peer too: minutes at 64 rows.")
+_DTYPE = flags.DEFINE_enum(
+    "dtype", "auto", ["auto", "bfloat16", "float32"], "Of the weights; the prototype has its own."
+)
 _ROWS = flags.DEFINE_integer("rows", 16, "Rows of a batch.")
 _ANSWERS = flags.DEFINE_integer("answers", 1, "Rows with the same question; divides --rows.")
 _PREFIX = flags.DEFINE_integer("prefix", 170, "Tokens of the shared prompt.")
@@ -243,7 +246,7 @@ def main(argv: Sequence[str]) -> None:
         raise app.UsageError(f"unexpected arguments: {argv[1:]}")
     if _ANSWERS.value < 1 or _ROWS.value % _ANSWERS.value:
         raise app.UsageError(f"--answers={_ANSWERS.value} does not divide --rows={_ROWS.value}")
-    language_model = loading.load(_MODEL.value, dtype="bfloat16")
+    language_model = loading.load(_MODEL.value, dtype=_DTYPE.value)
     noise = np.random.default_rng(0)
     inputs = Inputs(
         *(
