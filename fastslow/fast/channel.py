@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -103,14 +104,7 @@ class GepaChannel:
         if refusal:
             return fast, types.Absorbed("fast", "rejected", refusal)
         policy = self.policy_of(state.slow)
-        evaluate = evaluator.Evaluator(
-            policy,
-            task.scorer,
-            budget=budget,
-            temperature=self.settings.temperature,
-            max_tokens=self.settings.max_tokens,
-            seed=seeds.derive(seed, "sampling"),
-        )
+        evaluate = self._evaluator(policy, seeds.derive(seed, "sampling"), task, budget)
         result = gepa_round.run(
             start, data, evaluate, self.proposers, self._sizes(), self._limits(), rng
         )
@@ -133,14 +127,18 @@ class GepaChannel:
         if not shares:
             return fast, None
         policy = self.policy_of(state.slow)
-        sampling = reselection.Settings(
-            self.settings.temperature, self.settings.max_tokens, self.settings.population_size
-        )
+        evaluator_of = functools.partial(self._evaluator, policy, seed)
+        size = self.settings.population_size
         chosen = {
-            key: reselection.choose(candidates[key], share, policy, lesson, sampling, seed)
+            key: reselection.choose(candidates[key], share, evaluator_of, size)
             for key, share in shares.items()
         }
-        new = {key: choice.population for key, choice in chosen.items()}
+        new = {
+            key: population.Population(
+                choice.members, policy.version, lesson, fast.populations[key].tasks
+            )
+            for key, choice in chosen.items()
+        }
         return population.FastState({**fast.populations, **new}), _choices(fast.populations, chosen)
 
     def fill(self, state: population.FastState, task_name: str) -> float:
@@ -163,6 +161,18 @@ class GepaChannel:
     def restore(self, saved: types.Saved) -> population.FastState:
         """Invert `save`."""
         return population.from_json(saved.text)
+
+    def _evaluator(
+        self, policy: types.Policy, seed: int, task: types.Task, budget: int
+    ) -> evaluator.Evaluator:
+        return evaluator.Evaluator(
+            policy,
+            task.scorer,
+            budget=budget,
+            temperature=self.settings.temperature,
+            max_tokens=self.settings.max_tokens,
+            seed=seed,
+        )
 
     def _key(self, task_name: str) -> str:
         return task_name if self.settings.scope == "task" else ""
@@ -290,7 +300,9 @@ def _choices(
 ) -> types.Absorbed:
     """Say which populations have another best prompt."""
     best = {
-        key: [prompt_lib.digest(known.prompts[0]) for known in (old[key], choice.population)]
+        key: [
+            prompt_lib.digest(members[0].prompt) for members in (old[key].members, choice.members)
+        ]
         for key, choice in chosen.items()
     }
     replaced = [key for key, (before, after) in best.items() if before != after]

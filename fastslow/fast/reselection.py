@@ -7,11 +7,14 @@ read as forgetting of the weights.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 from fastslow import types
 from fastslow.fast import evaluator, population, validity
+
+EvaluatorOf: TypeAlias = Callable[[types.Task, int], evaluator.Evaluator]  # (task, budget)
 
 _FEWEST = 12  # validation examples; on fewer, the better of two prompts is mostly luck
 
@@ -29,18 +32,10 @@ class Candidate(NamedTuple):
         return tuple(dict.fromkeys((*self.known.prompts, *seeds)))
 
 
-class Settings(NamedTuple):
-    """How answers are sampled, and how many prompts may stay."""
-
-    temperature: float
-    max_tokens: int
-    population_size: int
-
-
 class Chosen(NamedTuple):
-    """A population ranked anew, with the rewards of what was best and of what is."""
+    """The members ranked anew, with the rewards of what was best and of what is."""
 
-    population: population.Population
+    members: tuple[population.Member, ...]
     before: float
     after: float
     cost: types.Cost
@@ -65,15 +60,8 @@ def plan(candidates: Mapping[str, Candidate], budget: int) -> dict[str, int]:
     return shares
 
 
-def choose(
-    candidate: Candidate,
-    examples: int,
-    policy: types.Policy,
-    lesson: int,
-    settings: Settings,
-    seed: int,
-) -> Chosen:
-    """Measure all prompts on the last `examples` validation examples and rank them anew.
+def choose(candidate: Candidate, examples: int, evaluator_of: EvaluatorOf, size: int) -> Chosen:
+    """Measure all prompts on the last `examples` validation examples; keep the `size` best.
 
     The last ones, because schedulers measure gains on the first. Examples that a prompt shows are
     left out. Of equals the earlier rank stays ahead; a seed prompt enters only as the best of all.
@@ -83,27 +71,17 @@ def choose(
     cost = types.Cost()
     for task in candidate.tasks:
         unshown = _unshown(task.validation[-max(1, examples // len(candidate.tasks)) :], prompts)
-        evaluate = evaluator.Evaluator(
-            policy,
-            task.scorer,
-            budget=len(prompts) * len(unshown),
-            temperature=settings.temperature,
-            max_tokens=settings.max_tokens,
-            seed=seed,
-        )
+        evaluate = evaluator_of(task, len(prompts) * len(unshown))
         measured = evaluate([(prompt, unshown) for prompt in prompts])
         for prompt, trials in zip(prompts, measured, strict=True):
             rewards[prompt] |= {f"{task.name}/{t.example.id}": t.score.value for t in trials}
         cost += evaluate.cost
     members = [population.Member(prompt, rewards[prompt]) for prompt in prompts]
     if not members[0].scores:
-        return Chosen(candidate.known, float("nan"), float("nan"), cost)
+        return Chosen(candidate.known.members, math.nan, math.nan, cost)
     ranked = sorted(members, key=lambda member: -member.mean)
     kept = [m for m in ranked if m is ranked[0] or m.prompt in candidate.known.prompts]
-    chosen = candidate.known._replace(
-        members=tuple(kept[: settings.population_size]), version=policy.version, lesson=lesson
-    )
-    return Chosen(chosen, members[0].mean, ranked[0].mean, cost)
+    return Chosen(tuple(kept[:size]), members[0].mean, ranked[0].mean, cost)
 
 
 def _unshown(
