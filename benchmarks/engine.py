@@ -246,7 +246,7 @@ def main(argv: Sequence[str]) -> None:
         raise app.UsageError(f"unexpected arguments: {argv[1:]}")
     if _ANSWERS.value < 1 or _ROWS.value % _ANSWERS.value:
         raise app.UsageError(f"--answers={_ANSWERS.value} does not divide --rows={_ROWS.value}")
-    language_model = loading.load(_MODEL.value, dtype=_DTYPE.value)
+    language_model = loading.load(_MODEL.value, dtype=_DTYPE.value)  # type: ignore[arg-type]
     noise = np.random.default_rng(0)
     inputs = Inputs(
         *(
