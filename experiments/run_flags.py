@@ -10,18 +10,19 @@ from typing import Any
 from absl import flags
 from ml_collections import config_flags
 
-from experiments import settings
+from experiments import program, settings
 from fastslow import checkpoint, config, registry
 
 CONFIG = "config"
 _SECTIONS = ("model", "stream", "scheduler", "fast", "slow")
 _SEEDS = ("seed", "order_seed")
 
-config_flags.DEFINE_config_file(
-    CONFIG,
-    str(pathlib.Path(__file__).parent / "configs" / "quickstart.py"),
-    "Configuration file; set its keys with --config.section.key=value.",
-)
+with program.naming_keys():  # it looks the keys on the command line up as soon as it is defined
+    config_flags.DEFINE_config_file(
+        CONFIG,
+        str(pathlib.Path(__file__).parent / "configs" / "quickstart.py"),
+        "Configuration file; set its keys with --config.section.key=value.",
+    )
 _TEST_CONFIG = flags.DEFINE_boolean(
     "test_config", False, "Take the configuration file's get_test_config(): tiny, under a minute."
 )

@@ -90,6 +90,9 @@ def _add_reflection(fast: dict[str, Any], reflection: Reflection) -> None:
 
 
 def _load(flag: str, test: bool) -> ml_collections.ConfigDict:
+    given = pathlib.Path(config_flags.get_config_filename(flags.FLAGS[flag]).partition(":")[0])
+    if not given.is_file():
+        raise config.ConfigError(f"--{flag}={given}: there is no such file")
     if not test:
         loaded: ml_collections.ConfigDict = flags.FLAGS[flag].value
         return loaded

@@ -40,7 +40,6 @@ def test_a_misspelt_name_suggests_the_nearest(tmp_path, flag, message):
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
-        ("--config.slow.learning_rat=1e-3", "learning_rate"),
         ("--config.slow.learning_rate=fast", "fast"),
         ("--sheduler=interleave", "scheduler"),
     ],
@@ -49,6 +48,20 @@ def test_a_misspelt_flag_is_refused(tmp_path, flag, message):
     status, output = cli.run("run", "--test_config", f"--workdir={tmp_path / 'run'}", flag)
     assert status != 0
     assert message in output
+
+
+@pytest.mark.parametrize("config", [[], ["--config=experiments/configs/two_tasks.py"]])
+def test_a_misspelt_key_is_one_line_that_suggests_the_nearest(tmp_path, config):
+    output = fails(tmp_path, *config, "--config.slow.learning_rat=1e-3")
+    assert output.splitlines()[-1].startswith("error: unknown configuration key 'learning_rat'")
+    assert 'Did you mean "learning_rate"' in output
+    assert "Traceback" not in output
+
+
+def test_a_configuration_file_that_is_missing_is_named(tmp_path):
+    assert "--config=nope.py: there is no such file" in fails(tmp_path, "--config=nope.py")
+    status, output = cli.run("run", "--config=nope.py")
+    assert (status, "Traceback" in output) == (2, False)
 
 
 def test_a_word_without_dashes_is_refused(tmp_path):
