@@ -1,8 +1,9 @@
-"""Floats that travel through loops as their bits.
+"""Narrow floats that travel through loops as their bits.
 
 XLA on CPUs slices bfloat16 arrays by first converting the whole array to float32, and hoists that
 out of loops: a scan over stacked weights, or over what a backward pass kept, would begin with a
-float32 copy of the stack. Integers of the same width are sliced as they are.
+float32 copy of the stack. Integers of the same width are sliced as they are. Wider floats travel as
+they are: to look at them as bits costs a copy.
 """
 
 from __future__ import annotations
@@ -16,21 +17,25 @@ from fastslow import types
 
 
 def hide(tree: types.PyTree) -> types.PyTree:
-    """Return the bits of every float array, as unsigned integers of the same shape."""
-    return jax.tree.map(_hide, tree)
+    """Return the bits of every float array below 32 bits, as unsigned integers; others as given."""
+    return jax.tree.map(lambda x: _hide(x) if _is_narrow(x) else x, tree)
 
 
 def show(hidden: types.PyTree, tree: types.PyTree) -> types.PyTree:
-    """Return the arrays with bits `hidden`, differentiable with respect to `tree`.
+    """Return the arrays that `hidden` holds, differentiable with respect to those of `tree`.
 
-    `tree` must hold the same values; only its gradient matters, its computation is dead code.
+    `tree` must hold the same values; what is hidden as bits has its gradient from there, and its
+    computation is dead code.
     """
-    return jax.tree.map(_show, hidden, tree)
+    return jax.tree.map(lambda bits, x: _show(bits, x) if _is_narrow(x) else bits, hidden, tree)
+
+
+def _is_narrow(x: jax.Array) -> bool:
+    return x.dtype.itemsize < jnp.dtype(jnp.float32).itemsize
 
 
 def _hide(x: jax.Array) -> jax.Array:
-    unsigned = {2: jnp.uint16, 4: jnp.uint32, 8: jnp.uint64}[x.dtype.itemsize]
-    return jax.lax.bitcast_convert_type(jax.lax.stop_gradient(x), unsigned)
+    return jax.lax.bitcast_convert_type(jax.lax.stop_gradient(x), jnp.uint16)
 
 
 @jax.custom_vjp
