@@ -1,8 +1,9 @@
 """Grouped-query attention over several key-value memories, merged by log-sum-exp.
 
 Everything is laid out with key-value heads first: queries (K, R, M, hd) hold M = tokens x group
-vectors per head, a row memory is (K, R, S, hd). A memory shared by all rows is (K, S, hd): it takes
-part in one matrix product for all of them, without a copy per row.
+vectors per head. Each row has a memory of S tokens, or all rows share one, which then takes part in
+one matrix product for all of them, without a copy per row. Keys are kept transposed: a decoding row
+has few queries, and a product with few rows is mostly the time to transpose its other operand.
 """
 
 from __future__ import annotations
@@ -19,10 +20,18 @@ MASKED = -1e30  # finite, so that a memory with every key masked gives weight 0 
 
 
 class Memory(NamedTuple):
-    """Keys and values of one layer: (K, S, hd) shared by all rows, or (K, R, S, hd) per row."""
+    """Keys and values of S tokens in one layer, per row; without the axis R if all rows share them.
 
-    keys: jax.Array
-    values: jax.Array
+    Functions of a whole model have them with the leading axis layer.
+    """
+
+    keys: jax.Array  # (K, R, hd, S)
+    values: jax.Array  # (K, R, S, hd)
+
+    @property
+    def size(self) -> int:
+        """How many tokens there is room for."""
+        return self.keys.shape[-1]
 
 
 class Partial(NamedTuple):
@@ -52,7 +61,7 @@ def attend_shared(queries: jax.Array, memory: Memory, length: jax.Array) -> Part
     heads, rows, per_row, head_dim = queries.shape
     flat = queries.reshape(heads, 1, rows * per_row, head_dim)
     one_row = Memory(memory.keys[:, None], memory.values[:, None])
-    visible = jnp.arange(memory.keys.shape[1]) < length
+    visible = jnp.arange(memory.size) < length
     part = attend_rows(flat, one_row, visible[None, None, :])
     return jax.tree.map(lambda x: x.reshape(heads, rows, per_row, *x.shape[3:]), part)
 
@@ -62,7 +71,7 @@ def attend_rows(queries: jax.Array, memory: Memory, visible: jax.Array) -> Parti
     _, rows, _, head_dim = queries.shape
     tokens, size = visible.shape[1:]
     scores = products.einsum(
-        "krmd,krsd->krms", queries.astype(jnp.float32) * head_dim**-0.5, memory.keys
+        "krmd,krds->krms", queries.astype(jnp.float32) * head_dim**-0.5, memory.keys
     )
     by_token = scores.reshape(scores.shape[0], rows, tokens, -1, size)
     scores = jnp.where(visible[None, :, :, None], by_token, MASKED).reshape(scores.shape)
@@ -82,8 +91,16 @@ def merge(parts: Sequence[Partial]) -> jax.Array:
 
 
 def write(memory: Memory, new: Memory, index: jax.Array) -> Memory:
-    """Write the entries `new` (K, R, T, hd) into a row memory from slot `index` () on."""
+    """Write the tokens of `new` into a row memory from slot `index` () on."""
     update = jax.lax.dynamic_update_slice_in_dim
-    keys = update(memory.keys, new.keys.astype(memory.keys.dtype), index, axis=2)
-    values = update(memory.values, new.values.astype(memory.values.dtype), index, axis=2)
+    keys = update(memory.keys, new.keys.astype(memory.keys.dtype), index, axis=-1)
+    values = update(memory.values, new.values.astype(memory.values.dtype), index, axis=-2)
     return Memory(keys, values)
+
+
+def pad(memory: Memory, size: int) -> Memory:
+    """Return the memory with room for `size` tokens, zeros behind its own."""
+    more = (0, size - memory.size)
+    before = ((0, 0),) * (memory.keys.ndim - 2)
+    keys = jnp.pad(memory.keys, (*before, (0, 0), more))
+    return Memory(keys, jnp.pad(memory.values, (*before, more, (0, 0))))

@@ -27,9 +27,9 @@ class Places(NamedTuple):
 class Past(NamedTuple):
     """What one layer remembers while a completion is decoded token by token."""
 
-    prefix: attention.Memory  # (K, P, hd)
-    question: attention.Memory  # (K, R, T, hd)
-    recent: attention.Memory  # float32 (K, R, N, hd): the completion, written in place
+    prefix: attention.Memory  # shared, P tokens
+    question: attention.Memory  # T tokens
+    recent: attention.Memory  # float32, N tokens: the completion, written in place
 
 
 class Now(NamedTuple):
@@ -94,7 +94,7 @@ class Block(nn.Module):
     def __call__(
         self, x: jax.Array, prefix: attention.Memory | None, places: Places
     ) -> tuple[jax.Array, attention.Memory]:
-        """Return the new residual stream (R, T, D) and the tokens' memory (K, R, T, hd)."""
+        """Return the new residual stream (R, T, D) and the memory of its T tokens."""
         queries, memory = self.project(x, places.rotation)
         parts = [attention.attend_rows(queries, memory, places.visible)]
         if prefix is not None:
@@ -105,7 +105,7 @@ class Block(nn.Module):
         """Decode one token per row: return the residual stream (R, 1, D) and `past.recent`."""
         queries, new = self.project(x, now.rotation)
         recent = attention.write(past.recent, new, now.slot)
-        written = jnp.arange(recent.keys.shape[2]) <= now.slot
+        written = jnp.arange(recent.size) <= now.slot
         parts = [
             attention.attend_shared(queries, past.prefix, now.prefix_length),
             attention.attend_rows(queries, past.question, now.question_visible),
@@ -114,7 +114,7 @@ class Block(nn.Module):
         return self.finish(x, attention.merge(parts)), recent
 
     def project(self, x: jax.Array, rotation: Rotation) -> tuple[jax.Array, attention.Memory]:
-        """Return queries (K, R, T * group, hd) and memory, in the kernels' dtype."""
+        """Return queries (K, R, T * group, hd) and the memory of T tokens in the kernels' dtype."""
         c = self.config
         hidden = self.attn_norm(x)
         q, k, v = (
@@ -124,10 +124,10 @@ class Block(nn.Module):
         if c.qk_norm:
             q, k = self.q_norm(q), self.k_norm(k)
         q, k, v = (
-            kept(attention.split_heads(heads, c.kv_heads).astype(self.dtype))
+            attention.split_heads(heads, c.kv_heads).astype(self.dtype)
             for heads in (rotate(q, rotation), rotate(k, rotation), v)
         )
-        return q, attention.Memory(k, v)
+        return kept(q), attention.Memory(kept(k.swapaxes(-1, -2)), kept(v))
 
     def finish(self, x: jax.Array, attended: jax.Array) -> jax.Array:
         """Add what attention (K, R, T * group, hd) and the FFN give to the residual stream."""

@@ -128,10 +128,10 @@ def encode(
     *,
     remat: bool = False,
 ) -> tuple[jax.Array, attention.Memory]:
-    """Run rows of tokens (R, T), behind a shared prefix (L, K, P, hd) if there is one.
+    """Run rows of tokens (R, T), behind the memory of a shared prefix if there is one.
 
-    Returns the residual stream (R, T, D) and the memory (L, K, R, T, hd). For the backward pass
-    every layer keeps its input, and unless `remat` the operands of its larger products.
+    Returns the residual stream (R, T, D) and the memory of T tokens in all layers. For the backward
+    pass every layer keeps its input, and unless `remat` the operands of its larger products.
     """
     around = places(shape, rows, prefix_length)
     module = block.Block(shape)
@@ -155,7 +155,7 @@ def encode(
 def encode_prefix(
     shape: config.DecoderConfig, variables: Variables, prefix: jax.Array, *, remat: bool = False
 ) -> attention.Memory:
-    """Return the memory (L, K, P, hd) of one token sequence (P,), computed once for all rows."""
+    """Return the shared memory, in all layers, of one token sequence (P,), computed once."""
     rows = batch.plain_rows(prefix[None], jnp.asarray(prefix.shape))
     _, memory = encode(shape, variables, None, 0, rows, remat=remat)
     return attention.Memory(memory.keys[:, :, 0], memory.values[:, :, 0])

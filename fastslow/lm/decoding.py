@@ -19,9 +19,9 @@ from fastslow.lm import attention, batch, bits, block, config, decoder, sampling
 class Prompted(NamedTuple):
     """Rows whose prompts have been read."""
 
-    prefix: attention.Memory  # (L, K, P, hd)
+    prefix: attention.Memory  # shared, P tokens
     prefix_length: jax.Array  # () int32
-    question: attention.Memory  # (L, K, R, T, hd)
+    question: attention.Memory  # T tokens
     question_length: jax.Array  # (R,) int32; 0 marks a row added to fill the bucket
     logits: jax.Array  # (R, V) float32: of the first token
 
@@ -80,11 +80,12 @@ def read(
         flat = leaf.reshape(*leaf.shape[:2], -1, leaf.shape[-1])
         return bits.show(bits.hide(flat)[:, :, found], flat[:, :, found])
 
-    behind = ((0, 0), (0, 0), (0, room.prefix - prefix.keys.shape[2]), (0, 0))
+    keys = gather(memory.keys.swapaxes(-1, -2)).swapaxes(-1, -2)
+
     return Prompted(
-        jax.tree.map(lambda leaf: jnp.pad(leaf, behind), prefix),
+        attention.pad(prefix, room.prefix),
         prefix_length,
-        jax.tree.map(gather, memory),
+        attention.Memory(keys, gather(memory.values)),
         lengths,
         decoder.logits(shape, variables, decoder.at(x, ends)),
     )
@@ -106,8 +107,8 @@ def decode(
 
     empty = _empty(prompted.logits.shape[0], capacity)
     first = _append(empty, prompted.logits, jnp.int32(0), how)
-    memory = jnp.zeros((shape.kv_heads, first.tokens.shape[0], capacity, shape.head_dim))
-    recent = (attention.Memory(memory, memory),) * shape.layers
+    values = jnp.zeros((shape.kv_heads, first.tokens.shape[0], capacity, shape.head_dim))
+    recent = (attention.Memory(values.swapaxes(-1, -2), values),) * shape.layers
     last = jax.lax.while_loop(unfinished, advance, _State(jnp.int32(1), first, recent))
     return last.sampled
 
@@ -132,7 +133,7 @@ def _step(
     """Read the last sampled tokens: return logits (R, V) of the next and the written memories."""
     slot = state.step - 1
     positions = prompted.prefix_length + prompted.question_length[:, None] + slot
-    width = prompted.question.keys.shape[3]
+    width = prompted.question.size
     visible = jnp.arange(width) >= width - prompted.question_length[:, None, None]
     rotation = decoder.rotation(shape, positions)
     now = block.Now(rotation, prompted.prefix_length, visible, slot)

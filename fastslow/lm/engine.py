@@ -253,7 +253,7 @@ class Engine:
         ends = np.zeros(count, np.int32)
         ends[: len(rows)] = [places[request.question] for request in rows]
         room = decoding.Room(
-            self._settings.decoding_prefix.fit(prefix.memory.keys.shape[2]),
+            self._settings.decoding_prefix.fit(prefix.memory.size),
             self._settings.decoding_question.fit(batch.longest(questions)),
         )
         return self._run(

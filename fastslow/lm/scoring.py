@@ -15,7 +15,7 @@ _POSITIONS_AT_ONCE = 256  # positions whose logits exist at the same time
 class Prefix(NamedTuple):
     """A prefix that has been read."""
 
-    memory: attention.Memory  # (L, K, P, hd)
+    memory: attention.Memory  # shared, P tokens
     length: batch.Array  # () int32
 
 
@@ -24,8 +24,7 @@ def read_prefix(
 ) -> Prefix:
     """Read prefix tokens (P,) once; the memory is padded to `size` entries, which nothing sees."""
     memory = decoder.encode_prefix(shape, variables, tokens)
-    behind = ((0, 0), (0, 0), (0, size - tokens.shape[0]), (0, 0))
-    return Prefix(jax.tree.map(lambda leaf: jnp.pad(leaf, behind), memory), length)
+    return Prefix(attention.pad(memory, size), length)
 
 
 class Targets(NamedTuple):
