@@ -11,9 +11,8 @@ from fastslow.lm import batch
 
 # What is only looked back at is cheap to pad, and programs are dear: questions and completions see
 # the prefix in coarser buckets than it is read in, and decoding, whose program takes longest to
-# compile and which looks back from a few tokens only, sees both in coarser ones still.
+# compile, sees questions in coarser ones too.
 _REMEMBERED_PREFIX = batch.Buckets(256)
-_DECODING_PREFIX = batch.Buckets(512)
 _DECODING_QUESTION = batch.Buckets(128)
 
 
@@ -25,7 +24,6 @@ class Settings:
     max_tokens_at_once: int = 8192  # of questions with what stands behind them: bounds memory
     buckets: batch.BatchBuckets = batch.BUCKETS
     remembered_prefix: batch.Buckets = _REMEMBERED_PREFIX
-    decoding_prefix: batch.Buckets = _DECODING_PREFIX
     decoding_question: batch.Buckets = _DECODING_QUESTION
 
 

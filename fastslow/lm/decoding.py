@@ -50,16 +50,9 @@ class _State(NamedTuple):
     recent: tuple[attention.Memory, ...]  # per layer
 
 
-class Room(NamedTuple):
-    """How many entries of each memory decoding sees, padding included."""
-
-    prefix: int
-    question: int
-
-
 def read(
     shape: config.DecoderConfig,
-    room: Room,
+    width: int,
     variables: Any,
     prefix: attention.Memory,
     prefix_length: jax.Array,
@@ -67,13 +60,13 @@ def read(
     ends: jax.Array,
     lengths: jax.Array,
 ) -> Prompted:
-    """Read packed questions, and give every request a row with its own, flush right in its room.
+    """Read packed questions, and give every request a row of `width` with its own, flush right.
 
     `ends` (R,): index of the question's last token among all that are read; `lengths` (R,): how
     many tokens it has, 0 for a row that only fills the bucket.
     """
     x, memory = decoder.encode(shape, variables, prefix, prefix_length, rows)
-    slots = ends[:, None] + jnp.arange(1 - room.question, 1)
+    slots = ends[:, None] + jnp.arange(1 - width, 1)
     found = jnp.maximum(slots, 0)  # what stands before the question is not looked at
 
     def gather(leaf: jax.Array) -> jax.Array:
@@ -81,9 +74,8 @@ def read(
         return bits.show(bits.hide(flat)[:, :, found], flat[:, :, found])
 
     keys = gather(memory.keys.swapaxes(-1, -2)).swapaxes(-1, -2)
-
     return Prompted(
-        attention.pad(prefix, room.prefix),
+        prefix,
         prefix_length,
         attention.Memory(keys, gather(memory.values)),
         lengths,

@@ -252,14 +252,10 @@ class Engine:
         places = dict(zip(questions, packed.ends.tolist(), strict=True))
         ends = np.zeros(count, np.int32)
         ends[: len(rows)] = [places[request.question] for request in rows]
-        room = decoding.Room(
-            self._settings.decoding_prefix.fit(prefix.memory.size),
-            self._settings.decoding_question.fit(batch.longest(questions)),
-        )
         return self._run(
             _read,
             self._config,
-            room,
+            self._settings.decoding_question.fit(batch.longest(questions)),
             variables,
             *prefix,
             packed.rows,

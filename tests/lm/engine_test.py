@@ -21,7 +21,6 @@ SETTINGS = chunks.Settings(
         requests=batch.Buckets(8),
     ),
     remembered_prefix=batch.Buckets(32),
-    decoding_prefix=batch.Buckets(64),
     decoding_question=batch.Buckets(32),
 )
 PREFIXES = ((1, 2, 3, 4, 5), (9, 8), ())
