@@ -57,12 +57,17 @@ def join_heads(x: jax.Array, tokens: int) -> jax.Array:
 
 
 def attend_shared(queries: jax.Array, memory: Memory, length: jax.Array) -> Partial:
-    """Attend to the first `length` () entries of a memory that all rows share."""
-    heads, rows, per_row, head_dim = queries.shape
-    flat = queries.reshape(heads, 1, rows * per_row, head_dim)
+    """Attend to the first `length` () tokens of a memory that all rows share."""
     one_row = Memory(memory.keys[:, None], memory.values[:, None])
     visible = jnp.arange(memory.size) < length
-    part = attend_rows(flat, one_row, visible[None, None, :])
+    return attend_grouped(queries, one_row, visible[None])
+
+
+def attend_grouped(queries: jax.Array, memory: Memory, visible: jax.Array) -> Partial:
+    """Attend to memories that R / G successive rows share each, where `visible` (G, S) is true."""
+    heads, rows, per_row, head_dim = queries.shape
+    flat = queries.reshape(heads, len(visible), -1, head_dim)
+    part = attend_rows(flat, memory, visible[:, None])
     return jax.tree.map(lambda x: x.reshape(heads, rows, per_row, *x.shape[3:]), part)
 
 

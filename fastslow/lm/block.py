@@ -28,7 +28,7 @@ class Past(NamedTuple):
     """What one layer remembers while a completion is decoded token by token."""
 
     prefix: attention.Memory  # shared, P tokens
-    question: attention.Memory  # T tokens
+    question: attention.Memory  # T tokens, in Q rows: R / Q rows share one each
     recent: attention.Memory  # float32, N tokens: the completion, written in place
 
 
@@ -37,7 +37,7 @@ class Now(NamedTuple):
 
     rotation: Rotation  # of the new token, T = 1
     prefix_length: jax.Array  # () int32
-    question_visible: jax.Array  # (R, 1, T) bool
+    question_visible: jax.Array  # (Q, T) bool
     slot: jax.Array  # () int32: the place of the new token in `Past.recent`
 
 
@@ -108,7 +108,7 @@ class Block(nn.Module):
         written = jnp.arange(recent.size) <= now.slot
         parts = [
             attention.attend_shared(queries, past.prefix, now.prefix_length),
-            attention.attend_rows(queries, past.question, now.question_visible),
+            attention.attend_grouped(queries, past.question, now.question_visible),
             attention.attend_rows(queries, recent, written[None, None]),
         ]
         return self.finish(x, attention.merge(parts)), recent

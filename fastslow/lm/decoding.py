@@ -17,17 +17,17 @@ from fastslow.lm import attention, batch, bits, block, config, decoder, sampling
 
 
 class Prompted(NamedTuple):
-    """Rows whose prompts have been read."""
+    """Questions that have been read behind their prefix."""
 
     prefix: attention.Memory  # shared, P tokens
     prefix_length: jax.Array  # () int32
-    question: attention.Memory  # T tokens
-    question_length: jax.Array  # (R,) int32; 0 marks a row added to fill the bucket
-    logits: jax.Array  # (R, V) float32: of the first token
+    question: attention.Memory  # T tokens, in Q rows
+    question_length: jax.Array  # (Q,) int32; 0 marks a row added to fill the bucket
+    logits: jax.Array  # (Q, V) float32: of the first token
 
 
 class Sampling(NamedTuple):
-    """What to sample; values, not shapes: changing them compiles nothing."""
+    """What to sample, R / Q successive rows for each question; other values compile nothing."""
 
     seeds: batch.Array  # (R,) uint32
     temperature: batch.Array  # () float32
@@ -60,9 +60,9 @@ def read(
     ends: jax.Array,
     lengths: jax.Array,
 ) -> Prompted:
-    """Read packed questions, and give every request a row of `width` with its own, flush right.
+    """Read packed questions, and give each a row of `width` tokens, flush right.
 
-    `ends` (R,): index of the question's last token among all that are read; `lengths` (R,): how
+    `ends` (Q,): index of the question's last token among all that are read; `lengths` (Q,): how
     many tokens it has, 0 for a row that only fills the bucket.
     """
     x, memory = decoder.encode(shape, variables, prefix, prefix_length, rows)
@@ -88,7 +88,10 @@ def decode(
 ) -> Sampled:
     """Sample every row until its stop token or `how.limit`; stops when all rows have."""
     layers = _layers(shape, variables, prompted)
-    real = prompted.question_length > 0
+    rows = how.seeds.shape[0]
+    answers = rows // prompted.question_length.shape[0]
+    of_row = functools.partial(jnp.repeat, repeats=answers, axis=0)  # what a question's rows share
+    real = of_row(prompted.question_length > 0)
 
     def unfinished(state: _State) -> jax.Array:
         return (state.step < how.limit) & jnp.any(real & ~state.sampled.finished)
@@ -97,9 +100,8 @@ def decode(
         logits, recent = _step(shape, variables, layers, prompted, state)
         return _State(state.step + 1, _append(state.sampled, logits, state.step, how), recent)
 
-    empty = _empty(prompted.logits.shape[0], capacity)
-    first = _append(empty, prompted.logits, jnp.int32(0), how)
-    values = jnp.zeros((shape.kv_heads, first.tokens.shape[0], capacity, shape.head_dim))
+    first = _append(_empty(rows, capacity), of_row(prompted.logits), jnp.int32(0), how)
+    values = jnp.zeros((shape.kv_heads, rows, capacity, shape.head_dim))
     recent = (attention.Memory(values.swapaxes(-1, -2), values),) * shape.layers
     last = jax.lax.while_loop(unfinished, advance, _State(jnp.int32(1), first, recent))
     return last.sampled
@@ -124,13 +126,13 @@ def _step(
 ) -> tuple[jax.Array, tuple[attention.Memory, ...]]:
     """Read the last sampled tokens: return logits (R, V) of the next and the written memories."""
     slot = state.step - 1
-    positions = prompted.prefix_length + prompted.question_length[:, None] + slot
-    width = prompted.question.size
-    visible = jnp.arange(width) >= width - prompted.question_length[:, None, None]
-    rotation = decoder.rotation(shape, positions)
-    now = block.Now(rotation, prompted.prefix_length, visible, slot)
-    module = block.Block(shape)
     tokens = jax.lax.dynamic_slice_in_dim(state.sampled.tokens, slot, 1, axis=1)
+    lengths = prompted.question_length[:, None]
+    width = prompted.question.size
+    positions = prompted.prefix_length + lengths + slot
+    rotation = decoder.rotation(shape, jnp.repeat(positions, len(tokens) // len(positions), axis=0))
+    now = block.Now(rotation, prompted.prefix_length, jnp.arange(width) >= width - lengths, slot)
+    module = block.Block(shape)
     # Jitted, so that it is traced once and not for every layer.
     layer = jax.jit(functools.partial(decoder.apply, module, method=block.Block.step))
     x = decoder.embedded(shape, variables, tokens)

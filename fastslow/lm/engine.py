@@ -13,14 +13,16 @@ Programs. One program per function, shapes of the padded axes, and structure of 
 axis of lengths up to n has about steps * log2(n / smallest) buckets (batch.Buckets.count), so a run
 compiles at most the product of these counts, however many requests it makes: `Engine.programs`
 counts. Reading a prefix depends on its length alone, and all else sees it in coarser buckets.
-Reading questions depends on packed rows and their width, on requests and a coarser bucket of the
-question; decoding, which takes longest to compile, on the last two and completion; scoring on
-packed rows and their width, requests and completion twice (tokens that predict, tokens that are
-predicted).
+Reading questions depends on packed rows and their width, on remembered questions and a coarser
+bucket of their length; decoding, which takes longest to compile, on the last two, requests and
+completion; scoring on packed rows and their width, requests and completion twice (tokens that
+predict, tokens that are predicted).
 """
 
 from __future__ import annotations
 
+import collections
+import math
 import time
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -97,7 +99,7 @@ class Engine:
         def work(prefixes: list[scoring.Prefix], chunk: list[int]) -> list[types.Completion]:
             rows = [requests[i] for i in chunk]
             prompted = self._prompt(variables, prefixes[0], rows)
-            how = self._sampling(rows, prompted.logits.shape[0], temperature, max_tokens)
+            how = self._sampling(rows, temperature, max_tokens)
             capacity = self._settings.buckets.completion.fit(max_tokens)
             sampled = self._run(_decode, self._config, capacity, variables, prompted, how)
             return self._completions(sampled, len(rows))
@@ -244,29 +246,35 @@ class Engine:
     def _prompt(
         self, variables: decoder.Variables, prefix: scoring.Prefix, rows: Sequence[Request]
     ) -> decoding.Prompted:
-        """Read every different question once and give each request its row."""
+        """Read every different question once, for its requests to share what is remembered of it.
+
+        `rows` has equal questions next to each other (`chunks.plan`). Memories are shared by equal
+        numbers of requests: a question that comes more often than others has several.
+        """
         buckets = self._settings.buckets
-        questions = list(dict.fromkeys(request.question for request in rows))
-        packed = packing.pack(questions, [()] * len(questions), buckets)
+        times = collections.Counter(request.question for request in rows)
+        packed = packing.pack(list(times), [()] * len(times), buckets)
         count = buckets.requests.fit(len(rows))
-        places = dict(zip(questions, packed.ends.tolist(), strict=True))
-        ends = np.zeros(count, np.int32)
-        ends[: len(rows)] = [places[request.question] for request in rows]
+        answers = math.gcd(count, *times.values())
+        shared = [request.question for request in rows[::answers]]
+        places = dict(zip(times, packed.ends.tolist(), strict=True))
+        ends = np.zeros(count // answers, np.int32)
+        ends[: len(shared)] = [places[question] for question in shared]
         return self._run(
             _read,
             self._config,
-            self._settings.decoding_question.fit(batch.longest(questions)),
+            self._settings.decoding_question.fit(batch.longest(shared)),
             variables,
             *prefix,
             packed.rows,
             ends,
-            batch.lengths([request.question for request in rows], count),
+            batch.lengths(shared, len(ends)),
         )
 
     def _sampling(
-        self, requests: Sequence[Request], rows: int, temperature: float, max_tokens: int
+        self, requests: Sequence[Request], temperature: float, max_tokens: int
     ) -> decoding.Sampling:
-        seeds = np.zeros(rows, np.uint32)
+        seeds = np.zeros(self._settings.buckets.requests.fit(len(requests)), np.uint32)
         seeds[: len(requests)] = [request.seed % 2**32 for request in requests]
         limit = np.asarray(max_tokens, np.int32)
         return decoding.Sampling(

@@ -109,16 +109,21 @@ def test_a_sample_depends_on_weights_and_request_only():
         np.testing.assert_array_equal(one.tokens, other.tokens[:6])
 
 
-def test_rollouts_of_one_question_read_it_once_and_sample_as_if_alone():
-    question = make_requests(4)[3]
-    others = make_requests(2)[1:]
-    rollouts = [question._replace(seed=seed) for seed in range(7)]
+@pytest.mark.parametrize("times", [(7, 1), (3, 3, 3), (8, 4, 4), (16,)])
+def test_rollouts_of_a_question_share_it_and_sample_as_if_alone(times):
+    rollouts = [
+        question._replace(seed=seed)
+        for question, count in zip(make_requests(len(times)), times, strict=True)
+        for seed in range(count)
+    ]
     runner = make_engine()
     generate = functools.partial(runner.generate, variables(), temperature=1.0, max_tokens=6)
-    together, _ = generate([*rollouts, *others])
-    for request, completion in zip([*rollouts, *others], together, strict=True):
-        np.testing.assert_array_equal(completion.tokens, generate([request])[0][0].tokens)
-    assert len({tuple(c.tokens) for c in together[:7]}) > 3
+    together, _ = generate(rollouts[::-1])
+    for request, completion in zip(rollouts, together[::-1], strict=True):
+        alone = generate([request])[0][0]
+        np.testing.assert_array_equal(completion.tokens, alone.tokens)
+        np.testing.assert_allclose(completion.logprobs, alone.logprobs, atol=TOLERANCE)
+    assert len({tuple(c.tokens) for c in together[-times[0] :]}) > 2
 
 
 def test_stop_tokens_end_a_completion_and_stay_out_of_its_text():
