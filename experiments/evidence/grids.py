@@ -41,18 +41,23 @@ class Grid(NamedTuple):
         ]
 
 
-_LONG = {
+_LESSONS = {
     "stream.lessons_per_task": "6",
     "stream.examples_per_lesson": "192",
     "stream.test": "256",
-    "scheduler.fast_budget": "480",
 }
+_LONG = {**_LESSONS, "scheduler.fast_budget": "480", "scheduler.slow_steps": "12"}
+_HALVED = {**_LESSONS, "scheduler.fast_budget": "240", "scheduler.slow_steps": "6"}
 
 
 def _grid(
-    name: str, *schedulers: str, more: tuple[str, ...] = (), probes: tuple[Probe, ...] = ()
+    name: str,
+    *schedulers: str,
+    more: tuple[str, ...] = (),
+    full: Mapping[str, str] = _LONG,
+    probes: tuple[Probe, ...] = (),
 ) -> Grid:
-    return Grid(_CONFIGS / f"{name}.py", schedulers, more, _LONG, probes)
+    return Grid(_CONFIGS / f"{name}.py", schedulers, more, full, probes)
 
 
 _OTHERS = ("durable", "conflict")
@@ -62,9 +67,9 @@ GRIDS: Mapping[str, Grid] = {
     "two_tasks": _grid("two_tasks", "interleave", "slow_only", "fast_only", probes=(_PLASTICITY,)),
     "zero_start": _grid("zero_start", "interleave", "slow_only"),
     "mixed": _grid("mixed", "gain_cost", "random", "oracle", more=_OTHERS),
-    "mixed_halved": _grid("mixed_halved", "interleave"),
+    "mixed_halved": _grid("mixed_halved", "interleave", full=_HALVED),
     "recurring": _grid("recurring", "gain_cost", "random", "oracle", more=_OTHERS),
-    "recurring_halved": _grid("recurring_halved", "interleave"),
+    "recurring_halved": _grid("recurring_halved", "interleave", full=_HALVED),
     "conventions": _grid("conventions", "gain_cost"),
     "skills": _grid("skills", "gain_cost"),
 }

@@ -1,33 +1,40 @@
-"""Conventions and skills interleaved, two lessons of each."""
+"""Conventions and skills interleaved, two short lessons of each."""
+
+from typing import Any
 
 import ml_collections
 
 from experiments.configs import defaults, quickstart
 
-SMALL = {
-    "lessons_per_task": 2,
-    "examples_per_lesson": 48,  # 6 slow steps of 8 problems
-    "validation": 32,
-    "test": 40,
-}
-
 
 def get_config() -> ml_collections.ConfigDict:
     """Return the configuration; policies differ in --scheduler alone."""
-    config = quickstart.get_config()
-    config.stream = defaults.stream("mixed")
-    config.stream.update(
-        conventions=("thumbs", "label"), skills=("sarcasm", "food"), evaluate_every="lesson"
+    config = lessons(
+        "mixed",
+        conventions=("thumbs", "label"),
+        skills=("sarcasm", "food"),
+        examples_per_lesson=32,  # 4 slow steps of 8 problems
     )
-    config.stream.update(SMALL)
-    config.fast.anchor_size = 12  # half the budget affords a round too
-    config.model.dtype = "float32"  # what is compared are methods, not roundings
+    config.scheduler.update(fast_budget=80, slow_steps=4)
+    config.fast.anchor_size = 10  # half the budget affords a round too
     return config
 
 
 def get_test_config() -> ml_collections.ConfigDict:
     """Return the same path on a tiny random model and little data."""
     return tiny(get_config())
+
+
+def lessons(stream: str, **options: Any) -> ml_collections.ConfigDict:
+    """Return the quickstart on another stream, evaluated after every lesson."""
+    config = quickstart.get_config()
+    sizes = {name: config.stream[name] for name in ("lessons_per_task", "examples_per_lesson")}
+    config.stream = defaults.stream(stream)
+    config.stream.update(sizes, validation=32, test=32, evaluate_every="lesson")
+    config.stream.update(options)
+    config.fast.anchor_size = 12
+    config.model.dtype = "float32"  # what is compared are methods, not roundings
+    return config
 
 
 def tiny(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:

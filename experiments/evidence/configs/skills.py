@@ -5,17 +5,12 @@ Without examples the base model answers in sentences, and form is half of what i
 
 import ml_collections
 
-from experiments.configs import defaults
 from experiments.evidence.configs import mixed
 
 
 def get_config() -> ml_collections.ConfigDict:
     """Return the configuration."""
-    config = mixed.get_config()
-    config.stream = defaults.stream("skills")
-    config.stream.update(skills=("sentiment", "sarcasm", "food"), evaluate_every="lesson")
-    config.stream.update(mixed.SMALL, shown=4)
-    return config
+    return mixed.lessons("skills", skills=("sentiment", "sarcasm", "food"), shown=4)
 
 
 def get_test_config() -> ml_collections.ConfigDict:

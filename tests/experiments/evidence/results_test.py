@@ -2,6 +2,7 @@
 
 import json
 import math
+import runpy
 
 import pytest
 
@@ -57,6 +58,22 @@ def test_every_grid_can_be_planned(name, full, tmp_path):
     assert status == 0, output
     grid = grids.GRIDS[name]
     assert f"{2 * len(grid.schedulers + grid.more * full)} cells" in output
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("stream", ["mixed", "recurring"])
+def test_a_halved_grid_has_half_the_budgets(stream, full):
+    whole, halved = (budgets(grids.GRIDS[name], full) for name in (stream, f"{stream}_halved"))
+    assert whole == {name: 2 * halved[name] for name in whole}
+
+
+def budgets(grid, full):
+    config = runpy.run_path(str(grid.config))["get_config"]()
+    sizes = grid.full if full else {}
+    return {
+        name: int(sizes.get(f"scheduler.{name}", config.scheduler[name]))
+        for name in ("fast_budget", "slow_steps")
+    }
 
 
 def test_slim_rows_keep_what_judging_needs(tmp_path):
