@@ -41,6 +41,15 @@ class Evaluation:
     )
     probe_examples: int = 24  # validation items that schedulers which probe measure gains on
 
+    def __post_init__(self) -> None:
+        """Raise ConfigError for a number that leaves nothing to measure."""
+        least = {"samples": 1, "max_tokens": 1, "probe_examples": 1}
+        for name, bound in {**least, "drift_examples": 0, "temperature": 0}.items():
+            if getattr(self, name) < bound:
+                raise ConfigError(
+                    f"evaluation.{name} must be at least {bound}, got {getattr(self, name)}"
+                )
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:

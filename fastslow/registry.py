@@ -35,7 +35,8 @@ def import_attribute(path: str) -> Any:
             raise  # the module was found; something it imports was not
         raise UnknownNameError(f"no module named {module_name!r} (from {path!r})") from error
     if not hasattr(module, attribute):
-        raise unknown(f"attribute of {module_name}", attribute, vars(module))
+        public = [name for name in vars(module) if not name.startswith("_")]
+        raise unknown(f"attribute of {module_name}", attribute, public)
     return getattr(module, attribute)
 
 
@@ -53,6 +54,8 @@ class Registry(Generic[T]):
         """Return the factory called `name`, or import it if `name` reads `module:attribute`."""
         if ":" in name:
             factory: Callable[..., T] = import_attribute(name)
+            if not callable(factory):
+                raise UnknownNameError(f"{name!r} is {factory!r}, which makes no {self.kind}")
             return factory
         if name not in self._factories:
             raise unknown(self.kind, name, self._factories)

@@ -82,7 +82,7 @@ def _build(settings: config.Run, watcher: progress.Progress) -> Built:
         seed=settings.seed,
         order_seed=settings.order_seed,
     )
-    policy = scheduler.SCHEDULERS.build(settings.scheduler.name, settings.scheduler.options)
+    policy = scheduler.build(settings.scheduler.name, settings.scheduler.options)
     model = loading.load(settings.model.name, **settings.model.options)
     on_step = functools.partial(watcher.step, "slow")
     parts = language.assemble(settings, model, stream.tasks, on_step)

@@ -40,6 +40,8 @@ def test_json_form_round_trips():
         ("evaluation.max_tokens", True, "evaluation.max_tokens must be int, got True"),
         ("seed", 1.5, "seed must be int, got 1.5"),
         ("evaluation", 3, "evaluation must be a mapping"),
+        ("evaluation.samples", 0, "evaluation.samples must be at least 1, got 0"),
+        ("evaluation.drift_examples", -1, "evaluation.drift_examples must be at least 0, got -1"),
         ("slow", {"rank": 8}, "slow must be a mapping with a 'name'"),
     ],
 )

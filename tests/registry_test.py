@@ -49,6 +49,11 @@ def test_import_path_finds_the_users_own_factory():
     assert WORDS.build("tests.registry_test:shout", {}, word="b") == "B"
 
 
+def test_what_cannot_be_called_is_no_factory():
+    with pytest.raises(registry.UnknownNameError, match="'math:pi' is 3.14.*, which makes no word"):
+        WORDS.build("math:pi")
+
+
 @pytest.mark.parametrize(
     ("path", "message"),
     [

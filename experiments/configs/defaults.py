@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import ml_collections
@@ -23,8 +23,8 @@ def get_config() -> ml_collections.ConfigDict:
     found.seed = 0
     found.order_seed = 0
     found.model = {"name": "smollm2-135m-instruct", "dtype": "auto"}
-    found.stream = _stream_for_flags("evals_short")
-    found.scheduler = policy("interleave")
+    found.stream = _for_flags(stream("evals_short"), map(stream, streams.STREAMS))
+    found.scheduler = _for_flags(policy("interleave"), map(policy, scheduler.SCHEDULERS))
     found.fast = section("gepa", channel.Settings())
     found.slow = section("lora", language.Gradient()) | _defaults(adapters.ADAPTERS.get("lora"))
     found.evaluation = _open(config.plain(config.Evaluation()))
@@ -36,13 +36,13 @@ def stream(name: str) -> dict[str, Any]:
     return {"name": name, **_defaults(streams.STREAMS.get(name))}
 
 
-def _stream_for_flags(name: str) -> dict[str, Any]:
-    """Return a stream's section with every option of any stream, for flags beside --stream.
+def _for_flags(own: Mapping[str, Any], every: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a plug-in's section with the options of every plug-in of its kind, for flags.
 
-    Options that it does not have, and those whose defaults are not the same for all streams, are
+    Options that it does not have, and those whose defaults are not the same for all, are
     placeholders, which count as not set; several names are a text with commas between.
     """
-    found, others = stream(name), [stream(other) for other in streams.STREAMS]
+    found, others = dict(own), list(every)
     for key in {key for options in others for key in options} - {"name"}:
         defaults = [options[key] for options in others if key in options]
         if key not in found or any(default != found[key] for default in defaults):

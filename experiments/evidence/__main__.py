@@ -21,7 +21,7 @@ from absl import app, flags
 
 from experiments import program
 from experiments.evidence import claims, grids, results
-from fastslow import registry, run_directory, types
+from fastslow import checkpoint, registry, run_directory, types
 from fastslow.diagnostics import probing
 
 _CLAIMS = flags.DEFINE_list(
@@ -50,9 +50,15 @@ def main(argv: Sequence[str]) -> None:
             sweep(grid, root)
     if _DRY_RUN.value:
         return
+    untold = []
     for name in names:
-        conclude(name, root)
+        try:
+            conclude(name, root)
+        except results.ResultsError as error:
+            untold.append(f"claim {name} cannot be judged: {error}")
     print(results.table(root))
+    if untold:
+        raise results.ResultsError("; ".join(untold))
 
 
 def sweep(grid: str, root: pathlib.Path) -> None:
@@ -64,13 +70,13 @@ def sweep(grid: str, root: pathlib.Path) -> None:
     ended = subprocess.run([sys.executable, *command[1:]], check=False)
     if _DRY_RUN.value:
         return
-    found = results.find([grid], pathlib.Path(_OUT.value))
+    full, out = _FULL.value, pathlib.Path(_OUT.value)
+    found = results.find([grid], out, lambda run: grids.GRIDS[grid].holds(run.config, full=full))
     for probe in grids.GRIDS[grid].probes:
         for run in found.get(f"{grid}/{probe.scheduler}", {}).values():
             ask(probe, run.directory)
-    for of_method in found.values():
-        for run in of_method.values():
-            results.keep(run, grid, root)
+    made = [run for of_method in found.values() for run in of_method.values()]
+    results.replace(grid, made, root)
     if ended.returncode:
         raise app.UsageError(f"runs of {grid} failed, see above; the same command goes on")
 
@@ -78,6 +84,9 @@ def sweep(grid: str, root: pathlib.Path) -> None:
 def ask(probe: grids.Probe, directory: pathlib.Path) -> None:
     """Measure a diagnostic of a finished run, unless that has been done."""
     if probing.path_of(directory, probe.what, None).exists():
+        return
+    if checkpoint.latest(directory) is None:
+        print(f"note: {directory} has no checkpoint left to ask for its {probe.what}")
         return
     command = ["python", "-m", "experiments.probe", f"--workdir={directory}"]
     command += [f"--what={probe.what}", *probe.flags]
@@ -96,17 +105,15 @@ def sweep_command(grid: str) -> list[str]:
 
 def conclude(name: str, root: pathlib.Path) -> None:
     """Judge a claim on the kept runs and write the result."""
-    found = results.find(claims.CLAIMS[name].grids, root)
-    try:
-        judged = results.judge(name, found)
-    except KeyError as missing:
-        raise app.UsageError(f"claim {name}: no finished run of {missing}") from missing
+    judged = results.judge(name, results.find(claims.CLAIMS[name].grids, root))
     made: dict[str, types.Json] = {
         "command": f"python -m experiments.evidence --claim={name} --seeds={_SEEDS.value}"
         + (" --full" if _FULL.value else ""),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "versions": run_directory.versions(),
     }
+    if _JUDGE_ONLY.value:
+        made |= results.made(name, root)  # what is judged again was run as it says
     results.write(name, judged, made, root)
 
 

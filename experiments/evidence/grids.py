@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pathlib
+import runpy
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from fastslow import config as config_lib
 
 _CONFIGS = pathlib.Path(__file__).parent / "configs"
 
@@ -27,7 +30,7 @@ class Grid(NamedTuple):
     config: pathlib.Path
     schedulers: tuple[str, ...]
     more: tuple[str, ...]
-    full: Mapping[str, str]
+    full: Mapping[str, int]
     probes: tuple[Probe, ...]
 
     def flags(self, seeds: str, *, full: bool) -> list[str]:
@@ -40,21 +43,44 @@ class Grid(NamedTuple):
             "--grid=" + ";".join(f"{key}={values}" for key, values in axes.items()),
         ]
 
+    def holds(self, configuration: Mapping[str, Any], *, full: bool) -> bool:
+        """Whether a run's configuration is that of a cell, whatever its seeds and scheduler.
+
+        What the schedulers share, their budgets, must be the same too.
+        """
+        wanted = runpy.run_path(str(self.config))["get_config"]()
+        wanted.update_from_flattened_dict(self.full if full else {})
+        own = config_lib.to_json(config_lib.from_mapping(config_lib.Run, wanted.to_dict()))
+        given, budgets = configuration["scheduler"], own["scheduler"]
+        return not differences(own, configuration) and all(
+            given.get(name, value) == value for name, value in budgets.items() if name != "name"
+        )
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """List "path: old -> new" for what runs of one grid must have in common but have not."""
+
+    def shared(configuration: Mapping[str, Any]) -> dict[str, Any]:
+        apart = ("seed", "order_seed", "scheduler")
+        return {key: value for key, value in configuration.items() if key not in apart}
+
+    return config_lib.differences(shared(old), shared(new))
+
 
 _LESSONS = {
-    "stream.lessons_per_task": "6",
-    "stream.examples_per_lesson": "192",
-    "stream.test": "256",
+    "stream.lessons_per_task": 6,
+    "stream.examples_per_lesson": 192,
+    "stream.test": 256,
 }
-_LONG = {**_LESSONS, "scheduler.fast_budget": "480", "scheduler.slow_steps": "12"}
-_HALVED = {**_LESSONS, "scheduler.fast_budget": "240", "scheduler.slow_steps": "6"}
+_LONG = {**_LESSONS, "scheduler.fast_budget": 480, "scheduler.slow_steps": 12}
+_HALVED = {**_LESSONS, "scheduler.fast_budget": 240, "scheduler.slow_steps": 6}
 
 
 def _grid(
     name: str,
     *schedulers: str,
     more: tuple[str, ...] = (),
-    full: Mapping[str, str] = _LONG,
+    full: Mapping[str, int] = _LONG,
     probes: tuple[Probe, ...] = (),
 ) -> Grid:
     return Grid(_CONFIGS / f"{name}.py", schedulers, more, full, probes)

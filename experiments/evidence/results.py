@@ -12,15 +12,25 @@ import json
 import math
 import pathlib
 import shutil
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
 
-from experiments.evidence import claims, effects, judging
-from fastslow import files, run_directory, types
+from experiments.evidence import claims, effects, grids, judging
+from fastslow import errors, files, run_directory, types
 from fastslow.report import records, runs
 
 ROOT = pathlib.Path(__file__).parent / "results"
 _KEPT_OF_STEPS = ("reward", "silent_groups", "groups")
+
+Wanted: TypeAlias = Callable[[runs.Run], bool]
+
+
+class ResultsError(errors.UserError, ValueError):
+    """Runs that cannot be judged together."""
+
+
+def _any(run: runs.Run) -> bool:
+    return True
 
 
 def keep(run: runs.Run, grid: str, root: pathlib.Path) -> None:
@@ -36,11 +46,20 @@ def keep(run: runs.Run, grid: str, root: pathlib.Path) -> None:
 
 
 def lend(grid: str, root: pathlib.Path, out: pathlib.Path) -> None:
-    """Copy the kept runs of a grid to where a sweep finds them finished."""
+    """Copy the kept runs of a grid to where a sweep finds those of its configuration finished."""
     for kept in sorted((root / grid).glob("*/")):
         target = out / grid / kept.name
         if not target.exists():
             shutil.copytree(kept, target)
+
+
+def replace(grid: str, made: Iterable[runs.Run], root: pathlib.Path) -> None:
+    """Keep the runs `made`, and of those kept before only what has the same configuration."""
+    for run in made:
+        for kept in sorted((root / grid).glob("*/")):
+            if grids.differences(runs.read(kept).config, run.config):
+                shutil.rmtree(kept)
+        keep(run, grid, root)
 
 
 def slim(row: records.Row) -> records.Row:
@@ -58,22 +77,43 @@ def _slim_part(part: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**part, "details": kept}
 
 
-def find(grids: Iterable[str], root: pathlib.Path) -> effects.Found:
-    """Return the finished runs below root/GRID, by "grid/scheduler" and seeds."""
+def find(names: Iterable[str], root: pathlib.Path, wanted: Wanted = _any) -> effects.Found:
+    """Return the finished runs below root/GRID that are `wanted`, by "grid/scheduler" and seeds.
+
+    Raises ResultsError where runs of a grid were made under different configurations: what is
+    judged would depend on which of them are looked at.
+    """
     found: dict[str, dict[effects.Seeds, runs.Run]] = {}
-    for grid in grids:
+    for grid in names:
+        first: runs.Run | None = None
         for directory in sorted((root / grid).glob("*/")):
-            if run_directory.is_done(directory):
-                run = runs.read(directory)
-                method = f"{grid}/{runs.value_of(run.config, 'scheduler')}"
-                found.setdefault(method, {})[run.seeds] = run
+            if not run_directory.is_done(directory) or not wanted(run := runs.read(directory)):
+                continue
+            first = first or run
+            of_method = found.setdefault(f"{grid}/{runs.value_of(run.config, 'scheduler')}", {})
+            other = of_method.get(run.seeds, first)
+            if (unlike := grids.differences(other.config, run.config)) or run.seeds in of_method:
+                raise ResultsError(
+                    f"{other.directory} and {directory} are runs of different configurations "
+                    f"({(unlike or ['scheduler options'])[0]}): put one of them elsewhere"
+                )
+            of_method[run.seeds] = run
     return found
 
 
 def judge(name: str, found: effects.Found) -> types.Json:
-    """Return what CLAIM.json holds; KeyError, naming it, for a method without any run."""
+    """Return what CLAIM.json holds; ResultsError where no run tells what the claim is about."""
+    try:
+        return _judged(name, found)
+    except KeyError as missing:
+        raise ResultsError(f"no finished run of {missing}") from missing
+
+
+def _judged(name: str, found: effects.Found) -> types.Json:
     claim = claims.CLAIMS[name]
     judged = [judging.judge(part, found) for part in claim.parts]
+    if untold := [part.what for part in judged if not part.values]:
+        raise ResultsError(f"no finished run tells the {untold[0]}")
     return {
         "claim": claim.statement,
         "verdict": judging.together(judged),
@@ -99,6 +139,13 @@ def _number(value: float) -> types.Json:
     if isinstance(value, int):
         return value
     return round(value, 6) if math.isfinite(value) else str(value)
+
+
+def made(name: str, root: pathlib.Path) -> dict[str, types.Json]:
+    """Return by which command, when and with which versions a kept result was made; {} if none."""
+    path = root / f"{name}.json"
+    kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return {key: kept[key] for key in ("command", "date", "versions") if key in kept}
 
 
 def write(

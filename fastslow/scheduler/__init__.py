@@ -1,6 +1,9 @@
 """Policies that decide, lesson by lesson, which channel absorbs it."""
 
-from fastslow import registry, types
+from collections.abc import Mapping
+from typing import Any
+
+from fastslow import config, registry, types
 from fastslow.scheduler import (
     conflict,
     durable,
@@ -27,3 +30,13 @@ SCHEDULERS: registry.Registry[types.Scheduler] = registry.Registry(
         "oracle": oracle.Oracle,
     },
 )
+
+
+def build(name: str, options: Mapping[str, Any]) -> types.Scheduler:
+    """Return the policy; raises UnknownNameError, and ConfigError for a negative budget."""
+    for budget in ("fast_budget", "slow_steps"):
+        if options.get(budget, 0) < 0:
+            raise config.ConfigError(
+                f"scheduler.{budget} must not be negative, got {options[budget]}"
+            )
+    return SCHEDULERS.build(name, options)

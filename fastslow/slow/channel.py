@@ -98,6 +98,7 @@ class GradientChannel:
         examples = lesson.examples[: self.settings.probe_examples]
         if not examples:
             return learner.Measured()
+        started = time.perf_counter()
         source = self._source(state.slow, lesson.task_name)
         prompts = self.prompts_of(state.fast, lesson.task_name)
         experience = self.objective.collect(source, prompts, examples, seed)
@@ -112,7 +113,7 @@ class GradientChannel:
         told = {"malformed_share": malformed, "drift": drift}
         facts = {**probing.sampled_facts(experience), **facts, **told}
         cost += experience.cost + self._train_cost(tokens)
-        return learner.Measured(facts, sketch, cost)
+        return learner.Measured(facts, sketch, cost._replace(seconds=time.perf_counter() - started))
 
     def save(self, state: training.State) -> types.Saved:
         """Return every leaf by its path; the text names the base model they are a delta of."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 import os
 import pathlib
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
 from fastslow import registry, types
+from fastslow.errors import UserError
 from fastslow.streams import (
     conflicting,
     conventions,
@@ -34,7 +36,7 @@ def build(
 
     The factory gets `seed` and `order_seed` if its signature has them. Raises
     registry.UnknownNameError for unknown names and options, errors.StreamError for what cannot be
-    built, and what the user's own factory raises.
+    built; it names the line of the user's own factory that failed.
     """
     name, implied = resolve(spec)
     chosen = {**implied, **(options or {})}
@@ -42,7 +44,15 @@ def build(
     for option in chosen:
         if known is not None and option not in known:
             raise registry.unknown(f"option of stream {name!r}", option, known)
-    stream = STREAMS.build(name, chosen, seed=seed, order_seed=order_seed)
+    try:
+        stream = STREAMS.build(name, chosen, seed=seed, order_seed=order_seed)
+    except Exception as error:
+        if name in STREAMS or isinstance(error, UserError):
+            raise
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        raise errors.StreamError(
+            f"{spec!r} raised {type(error).__name__}: {error} ({where.filename}:{where.lineno})"
+        ) from error
     if not isinstance(getattr(stream, "tasks", None), Mapping) or not hasattr(stream, "events"):
         raise errors.StreamError(
             f"{spec!r} made {type(stream).__name__}, which is no stream: it needs a mapping `tasks`"

@@ -169,17 +169,38 @@ def check_counts(**counts: int) -> None:
 
 
 def _by_name(tasks: Iterable[types.Task]) -> dict[str, types.Task]:
-    """Return the tasks by name; raise StreamError for none, equal names, or nothing to train on."""
+    """Return the tasks by name; raise StreamError for none, equal names, and unusable splits."""
+    if not isinstance(tasks, Iterable):
+        raise errors.StreamError(f"a stream is made of tasks, not of {tasks!r}")
     table: dict[str, types.Task] = {}
     for task in tasks:
+        if not isinstance(task, types.Task):
+            raise errors.StreamError(f"a stream is made of tasks, not of {task!r}")
         if task.name in table:
             raise errors.StreamError(f"two tasks are called {task.name!r}")
-        if not len(task.train):
-            raise errors.StreamError(f"task {task.name!r} has no training examples")
+        _check_splits(task)
         table[task.name] = task
     if not table:
         raise errors.StreamError("a stream needs at least one task")
     return table
+
+
+def _check_splits(task: types.Task) -> None:
+    """Raise StreamError for an empty split, and for an id that two examples share.
+
+    Answers and rewards are remembered by id: the second example would be given those of the first.
+    """
+    splits = {"training": task.train, "validation": task.validation, "test": task.test}
+    known: dict[str, Any] = {}
+    for name, split in splits.items():
+        if not len(split):
+            raise errors.StreamError(f"task {task.name!r} has no {name} examples")
+        for item in split:
+            if known.setdefault(item.id, item) is not item:
+                raise errors.StreamError(
+                    f"task {task.name!r} has two examples with the id {item.id!r}: make those of "
+                    "all splits by one call of tasks.examples, or number them yourself"
+                )
 
 
 def _check_known(kind: str, name: str, known: Iterable[str]) -> None:

@@ -1,10 +1,10 @@
-"""Options of any stream as flags beside --stream, and a run on a stream that names its kinds."""
+"""Options of any plug-in as flags beside its name, and a run on a stream that names its kinds."""
 
 import ml_collections
 import pytest
 
 from experiments.configs import defaults
-from fastslow import streams
+from fastslow import scheduler, streams
 from fastslow.report import records
 from tests.experiments import cli
 
@@ -27,6 +27,14 @@ def test_only_the_options_on_which_streams_agree_are_set_before_a_stream_is_chos
     assert {"tasks", "validation", "test", "repeats"} <= known.keys()
     assert {"order", "taught", "lessons_per_task"}.isdisjoint(known)  # mixed, flip_flop, recurring
     assert section.skill is None
+
+
+def test_every_option_of_every_scheduler_can_be_set_by_a_flag():
+    section = defaults.get_config().scheduler
+    for name in scheduler.SCHEDULERS:
+        options = defaults.policy(name)
+        assert options.keys() <= section.keys()
+        assert all(section[key] in (None, options[key]) for key in options.keys() - {"name"})
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,11 @@
 """What every scheduling policy must do, whatever it decides."""
 
+import inspect
 import json
 
 import pytest
 
-from fastslow import scheduler, types
+from fastslow import config, registry, scheduler, types
 
 LESSONS = [types.Lesson(i, task, ()) for i, task in enumerate("ababba")]
 FACTS = {"validation_reward": 0.5, "silent_share": 0.2, "cosine": 0.0, "drift": 0.1}
@@ -29,6 +30,17 @@ def play(name, options=None, facts=None):
         state = policy.observe(state, lesson, probe, absorbed)
         seen.append(lesson.task_name)
     return decisions, state
+
+
+@pytest.mark.parametrize("name", scheduler.SCHEDULERS)
+@pytest.mark.parametrize("budget", ["fast_budget", "slow_steps"])
+def test_a_negative_budget_is_refused(name, budget):
+    if budget in inspect.signature(scheduler.SCHEDULERS.get(name)).parameters:
+        with pytest.raises(config.ConfigError, match=f"scheduler.{budget} must not be negative"):
+            scheduler.build(name, {budget: -1})
+    else:
+        with pytest.raises(registry.UnknownNameError):
+            scheduler.build(name, {budget: 1})
 
 
 @pytest.mark.parametrize("name", scheduler.SCHEDULERS)

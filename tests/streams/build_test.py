@@ -1,3 +1,4 @@
+import inspect
 import pathlib
 
 import pytest
@@ -23,6 +24,10 @@ def nothing():
     return {"tasks": {}}
 
 
+def broken():
+    return int("twelve")
+
+
 def test_a_class_with_the_two_members_is_a_stream():
     stream = streams.build(f"{__name__}:Handmade", seed=5, order_seed=6)
     assert stream.seed == 5
@@ -32,6 +37,12 @@ def test_a_class_with_the_two_members_is_a_stream():
 def test_a_factory_that_makes_something_else_is_an_error():
     with pytest.raises(errors.StreamError, match="no stream: it needs"):
         streams.build(f"{__name__}:nothing")
+
+
+def test_an_error_in_a_factory_names_its_line():
+    line = inspect.getsourcelines(broken)[1] + 1
+    with pytest.raises(errors.StreamError, match=rf"ValueError: .*'twelve' \(.*_test.py:{line}\)"):
+        streams.build(f"{__name__}:broken")
 
 
 def test_a_spec_may_hold_the_first_option():

@@ -1,4 +1,5 @@
 import collections
+import dataclasses
 import inspect
 import itertools
 
@@ -129,6 +130,15 @@ def test_unknown_modes_suggest_the_nearest(options, near):
         ([], "at least one task"),
         ([task("a"), task("a")], "two tasks are called 'a'"),
         ([task("a", size=0)], "'a' has no training examples"),
+        ([dataclasses.replace(task("a"), validation=())], "'a' has no validation examples"),
+        ([dataclasses.replace(task("a"), test=())], "'a' has no test examples"),
+        (
+            [dataclasses.replace(task("a"), test=(types.Example("a0", "other", "x"),))],
+            "'a' has two examples with the id 'a0'",
+        ),
+        (None, "made of tasks, not of None"),
+        (["a"], "made of tasks, not of 'a'"),
+        (task("a"), "made of tasks, not of Task"),
     ],
 )
 def test_tasks_that_make_no_stream(tasks, message):

@@ -33,7 +33,7 @@ class Version(NamedTuple):
     """A best prompt that differs from the one before it, and when it was first seen."""
 
     lessons: int  # lessons taught before
-    reward: str  # mean on the channel's own examples, when it was measured last
+    reward: str  # mean on the examples it was measured on last
     score: str  # of the task's test examples then; a dash if it was not evaluated
     difference: str  # from the version before, in words
     parts: tuple[Part, ...]

@@ -3,11 +3,12 @@
 import json
 import math
 import runpy
+import shutil
 
 import pytest
 
 from experiments.evidence import claims, effects, grids, results
-from fastslow import files, run_directory
+from fastslow import config, files, run_directory
 from fastslow.report import records, runs
 from tests.experiments import cli
 from tests.report import synthetic
@@ -68,12 +69,77 @@ def test_a_halved_grid_has_half_the_budgets(stream, full):
 
 
 def budgets(grid, full):
-    config = runpy.run_path(str(grid.config))["get_config"]()
+    made = runpy.run_path(str(grid.config))["get_config"]()
     sizes = grid.full if full else {}
     return {
-        name: int(sizes.get(f"scheduler.{name}", config.scheduler[name]))
+        name: sizes.get(f"scheduler.{name}", made.scheduler[name])
         for name in ("fast_budget", "slow_steps")
     }
+
+
+def test_a_grid_holds_its_cells_and_no_others():
+    grid = grids.GRIDS["mixed"]
+    own = configuration(grid)
+    assert grid.holds({**own, "seed": 7, "order_seed": 3}, full=False)
+    assert not grid.holds(own, full=True)
+    drawn = {**own["scheduler"], "name": "random", "fast_share": 0.5}
+    assert grid.holds({**own, "scheduler": drawn}, full=False)
+    assert not grid.holds({**own, "scheduler": {**drawn, "slow_steps": 99}}, full=False)
+    assert not grid.holds({**own, "stream": {**own["stream"], "test": 99}}, full=False)
+
+
+def configuration(grid):
+    made = runpy.run_path(str(grid.config))["get_config"]().to_dict()
+    return config.to_json(config.from_mapping(config.Run, made))
+
+
+def finished(directory, **changes):
+    about = {**synthetic.CONFIG, "config": {**synthetic.CONFIG["config"], **changes}}
+    files.write_json_atomic(synthetic.write(directory) / "config.json", about)
+    return runs.read(directory)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seed": 4, "slow": {"name": "full"}},  # another configuration
+        {"scheduler": {"name": "fast_then_slow", "patience": 9}},  # a second run of the same cell
+    ],
+)
+def test_runs_of_different_configurations_are_not_judged_together(tmp_path, changes):
+    finished(tmp_path / "mixed" / "one")
+    other = finished(tmp_path / "mixed" / "two", **changes)
+    with pytest.raises(results.ResultsError, match="different configurations"):
+        results.find(["mixed"], tmp_path)
+    found = results.find(["mixed"], tmp_path, lambda run: run.config == other.config)
+    assert found == {"mixed/fast_then_slow": {other.seeds: other}}
+
+
+def test_new_runs_replace_those_kept_of_another_configuration(tmp_path):
+    old, same = (
+        finished(tmp_path / "old", slow={"name": "full"}),
+        finished(tmp_path / "same", seed=4),
+    )
+    for run in (old, same):
+        results.keep(run, "mixed", tmp_path / "kept")
+    results.replace("mixed", [finished(tmp_path / "new")], tmp_path / "kept")
+    assert {path.name for path in (tmp_path / "kept" / "mixed").glob("*")} == {"same", "new"}
+
+
+def test_what_cannot_be_judged_is_said_after_the_rest(tmp_path):
+    shutil.copytree(results.ROOT, tmp_path / "kept")
+    for name in KEPT:
+        (tmp_path / "kept" / f"{name}.json").unlink()
+    flags = ("--judge_only", f"--results={tmp_path / 'kept'}", "--seeds=0:10")
+    status, output = cli.run("evidence", "--claim=adaptive,less_forgetting", *flags)
+    assert status != 0
+    assert "claim adaptive cannot be judged: no finished run of 'mixed/gain_cost'" in output
+    assert "forgetting minus slow-only's" in output
+    made = json.loads((results.ROOT / "less_forgetting.json").read_text("utf-8"))
+    files.write_json_atomic(tmp_path / "kept" / "less_forgetting.json", made)
+    status, output = cli.run("evidence", "--claim=less_forgetting", *flags)
+    assert status == 0, output
+    assert json.loads((tmp_path / "kept" / "less_forgetting.json").read_text("utf-8")) == made
 
 
 def test_slim_rows_keep_what_judging_needs(tmp_path):
