@@ -21,7 +21,7 @@ class RunState:
     model: types.ModelState
     scheduler: types.Json
     taught: tuple[str, ...] = ()  # task names of the lessons so far, in order
-    sketches: Sketches = dataclasses.field(default_factory=dict)
+    sketches: Sketches = dataclasses.field(default_factory=dict)  # of tasks that moved the weights
     slow_steps: int = 0
     cost: types.Cost = dataclasses.field(default_factory=types.Cost)
 

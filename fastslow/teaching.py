@@ -69,13 +69,14 @@ def teach(teacher: Teacher, state: run_state.RunState, lesson: types.Lesson, see
         trials = tuple(compare(teacher, state, lesson, trial) for trial in trials)
     kept = max(trials, key=lambda trial: trial.value) if decision.trials else trials[0]
     deciding += sum((trial.cost for trial in trials if trial is not kept), kept.measuring)
+    _, slow = kept.absorbed
     after = dataclasses.replace(
         state,
         model=kept.model,
         scheduler=teacher.scheduler.observe(state.scheduler, lesson, probe, kept.absorbed),
         taught=(*state.taught, lesson.task_name),
-        sketches=sketches,
-        slow_steps=state.slow_steps + len(kept.absorbed[1].details.get("steps", ())),
+        sketches=sketches if slow.outcome == "changed" else state.sketches,
+        slow_steps=state.slow_steps + len(slow.details.get("steps", ())),
         cost=state.cost + deciding + kept.learning,
     )
     compared = trials if decision.trials else ()

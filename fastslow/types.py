@@ -244,7 +244,7 @@ class Probe(NamedTuple):
     advantage_mass: float = float("nan")  # mean |reward - mean of its group|, sampled
     gradient_norm: float = float("nan")  # of the objective, at the sampled answers
     expected_gain: float = float("nan")  # of sampled reward by one slow step, first order
-    cosine: float = float("nan")  # of the gradient with the earlier task's it opposes most
+    cosine: float = float("nan")  # with the gradient it opposes most of other tasks in the weights
     drift: float = float("nan")  # KL(policy || base) on the sampled answers, nats per token
     prompt_fill: float = float("nan")  # share of its size limit that the best prompt takes
 

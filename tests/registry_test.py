@@ -50,7 +50,8 @@ def test_import_path_finds_the_users_own_factory():
 
 
 def test_what_cannot_be_called_is_no_factory():
-    with pytest.raises(registry.UnknownNameError, match="'math:pi' is 3.14.*, which makes no word"):
+    message = r"'math:pi' is 3\.14.*, which makes no word"
+    with pytest.raises(registry.UnknownNameError, match=message):
         WORDS.build("math:pi")
 
 

@@ -106,6 +106,9 @@ def test_a_lesson_is_compared_with_the_tasks_it_may_disturb():
     assert second.probe.cosine == pytest.approx(-0.6)
     third = teach(made, second.state, "blue")
     assert third.probe.cosine == 0.0  # with red; with green it is +0.8
+    in_text = teach(teacher((1, 0, "prompts")), first.state, "green")
+    assert in_text.probe.cosine == pytest.approx(-0.6)
+    assert in_text.state.sketches == first.state.sketches  # weights cannot lose what they lack
     again = teach(made, third.state, "red")
     assert again.probe.cosine == pytest.approx(-0.6)  # its own gradient does not count
 

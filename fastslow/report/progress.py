@@ -135,12 +135,16 @@ def lesson_place(events: Sequence[types.Event], index: int) -> str:
 
 
 def absorbed_line(result: types.Absorbed) -> str:
-    """Return one line about a lesson in one channel, e.g. "fast changed 0.25 → 0.50 ..."."""
+    """Return one line about a lesson in one channel, e.g. "fast changed 0.25 → 0.50 ...".
+
+    The rewards are the channel's own, on what it learned from; a gain is that on validation.
+    """
     rewards = (result.reward_before, result.reward_after)
     moved = "" if all(map(math.isnan, rewards)) else " → ".join(map(wording.score, rewards)) + "  "
     seconds = result.cost.seconds
     spent = f"  [{wording.duration(seconds)}, {speed(result.cost)}]" if seconds else ""
-    return f"{result.channel} {result.outcome}  {moved}{result.reason}{spent}"
+    gain = "" if math.isnan(result.gain) else f"; validation {wording.change(result.gain)}"
+    return f"{result.channel} {result.outcome}  {moved}{result.reason}{gain}{spent}"
 
 
 def evaluated_line(scores: Mapping[str, float], drift: Drift) -> str:

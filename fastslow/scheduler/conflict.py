@@ -35,8 +35,8 @@ class Conflict(memoryless.Memoryless):
             reason = "no group of samples has reward variance: weights have nothing to learn from"
             return types.Decision(self.fast_budget, 0, reason)
         if math.isnan(probe.cosine):
-            return types.Decision(0, self.slow_steps, "no earlier task to conflict with")
-        against = f"smallest cosine with an earlier task's gradient {probe.cosine:+.2f}"
+            return types.Decision(0, self.slow_steps, "the weights hold no other task yet")
+        against = f"smallest cosine with the gradient of a task in the weights {probe.cosine:+.2f}"
         if probe.cosine < -self.threshold:
             reason = f"{against}: teaching the weights would undo it"
             return types.Decision(self.fast_budget, 0, reason)

@@ -91,8 +91,6 @@ class GainCost:
             tried = rng.choice(idle)
             chosen.add(tried)
             words += f"; explores {tried}"
-        elif not chosen:
-            words += ": neither pays"
         return types.Decision(
             self.fast_budget if "fast" in chosen else 0,
             self.slow_steps if "slow" in chosen else 0,
@@ -198,4 +196,5 @@ def _words(name: str, offer: Offer) -> str:
     if offer.why_not:
         return f"{name}: {offer.why_not}"
     price = offer.drift + offer.compute
-    return f"{name}: expects {offer.gain:+.3f} for {price:.3f}"
+    verdict = "" if offer.net > 0 else ", does not pay"
+    return f"{name}: expects {offer.gain:+.3f} reward at a price of {price:.3f}{verdict}"

@@ -32,7 +32,7 @@ def test_untried_channels_are_both_tried_where_errors_are_of_unknown_kind():
     decision = POLICY.decide(POLICY.init(), lesson(), PROBE)
     assert decision[:2] == (160, 6)
     # half the errors are for it, half are not: 0.3 of 0.5; half the price of a lesson's compute
-    assert "fast: expects +0.150 for 0.025" in decision.reason
+    assert "fast: expects +0.150 reward at a price of 0.025" in decision.reason
 
 
 def test_text_mends_forms_and_weights_mend_choices_until_shown_otherwise():
@@ -62,7 +62,7 @@ def test_a_channel_that_closed_no_headroom_does_not_pay_any_more():
     state = after(*[("a", PROBE, [worked("fast", 0.0), worked("slow", 0.0)])] * 3)
     decision = POLICY.decide(state, lesson(), PROBE)
     assert decision[:2] == (0, 0)
-    assert "neither pays" in decision.reason
+    assert decision.reason.count("does not pay") == 2
 
 
 def test_gain_is_a_share_of_what_is_left_to_gain():
@@ -92,8 +92,8 @@ def test_compute_is_shared_by_what_the_channels_use():
     both = [worked("fast", 0.0, 1e12), worked("slow", 0.0, 9e12)]
     state = after(*[("a", PROBE, both)] * 5)
     decision = POLICY.decide(state, lesson(), PROBE)
-    assert "for 0.005; slow" in decision.reason
-    assert decision.reason.endswith("for 0.045: neither pays")
+    assert "price of 0.005, does not pay; slow" in decision.reason
+    assert decision.reason.endswith("price of 0.045, does not pay")
 
 
 def test_drift_has_its_price():
