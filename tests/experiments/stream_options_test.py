@@ -33,7 +33,7 @@ def test_every_option_of_every_scheduler_can_be_set_by_a_flag():
     section = defaults.get_config().scheduler
     for name in scheduler.SCHEDULERS:
         options = defaults.policy(name)
-        assert options.keys() <= section.keys()
+        assert options.keys() <= set(section)
         assert all(section[key] in (None, options[key]) for key in options.keys() - {"name"})
 
 
