@@ -143,7 +143,7 @@ def absorbed_line(result: types.Absorbed) -> str:
     moved = "" if all(map(math.isnan, rewards)) else " → ".join(map(wording.score, rewards)) + "  "
     seconds = result.cost.seconds
     spent = f"  [{wording.duration(seconds)}, {speed(result.cost)}]" if seconds else ""
-    gain = "" if math.isnan(result.gain) else f"; validation {wording.change(result.gain)}"
+    gain = "" if math.isnan(result.gain) else f"; gain on validation {wording.change(result.gain)}"
     return f"{result.channel} {result.outcome}  {moved}{result.reason}{gain}{spent}"
 
 
