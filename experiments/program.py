@@ -18,14 +18,19 @@ def reject_arguments(argv: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def naming_keys() -> Iterator[None]:
-    """Turn what ml_collections raises for an unknown configuration key into one line and exit."""
+def telling_config_errors() -> Iterator[None]:
+    """Tell in one line, and exit, that a configuration has no such key or cannot be read."""
     try:
         yield
-    except AttributeError as error:
-        (cause,) = error.args  # a KeyError that suggests the nearest
-        told = cause.args[0] if isinstance(cause, KeyError) else str(cause)
-        print(f"error: unknown configuration key {' '.join(told.split())}", file=sys.stderr)
+    except (AttributeError, OSError) as error:
+        match error.args:
+            case (KeyError(args=(str(told),)),):  # ml_collections suggests the nearest key
+                message = f"unknown configuration key {told}"
+            case _ if isinstance(error, OSError):
+                message = str(error)
+            case _:
+                raise  # a mistake in the configuration file
+        print(f"error: {' '.join(message.split())}", file=sys.stderr)
         raise SystemExit(2) from error
 
 
@@ -54,6 +59,6 @@ def run_main(
 
 
 def _parse(argv: list[str]) -> list[str]:
-    with naming_keys():
+    with telling_config_errors():
         rest: list[str] = app.parse_flags_with_usage(argv)
     return rest

@@ -17,7 +17,9 @@ CONFIG = "config"
 _SECTIONS = ("model", "stream", "scheduler", "fast", "slow")
 _SEEDS = ("seed", "order_seed")
 
-with program.naming_keys():  # it looks the keys on the command line up as soon as it is defined
+with (
+    program.telling_config_errors()
+):  # it looks the keys on the command line up as soon as it is defined
     config_flags.DEFINE_config_file(
         CONFIG,
         str(pathlib.Path(__file__).parent / "configs" / "quickstart.py"),

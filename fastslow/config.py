@@ -43,8 +43,8 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         """Raise ConfigError for a number that leaves nothing to measure."""
-        least = {"samples": 1, "max_tokens": 1, "probe_examples": 1}
-        for name, bound in {**least, "drift_examples": 0, "temperature": 0}.items():
+        least = {"temperature": 0, "samples": 1, "max_tokens": 1, "drift_examples": 0}
+        for name, bound in {**least, "probe_examples": 1}.items():
             if getattr(self, name) < bound:
                 raise ConfigError(
                     f"evaluation.{name} must be at least {bound}, got {getattr(self, name)}"

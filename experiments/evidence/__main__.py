@@ -23,6 +23,7 @@ from experiments import program
 from experiments.evidence import claims, grids, results
 from fastslow import checkpoint, registry, run_directory, types
 from fastslow.diagnostics import probing
+from fastslow.report import runs
 
 _CLAIMS = flags.DEFINE_list(
     "claim", None, f"Names of claims, or 'all': {', '.join(claims.CLAIMS)}.", required=True
@@ -70,13 +71,17 @@ def sweep(grid: str, root: pathlib.Path) -> None:
     ended = subprocess.run([sys.executable, *command[1:]], check=False)
     if _DRY_RUN.value:
         return
-    full, out = _FULL.value, pathlib.Path(_OUT.value)
-    found = results.find([grid], out, lambda run: grids.GRIDS[grid].holds(run.config, full=full))
+
+    def wanted(run: runs.Run) -> bool:
+        return grids.GRIDS[grid].holds(run.config, full=_FULL.value)
+
+    found = results.find([grid], pathlib.Path(_OUT.value), wanted)
     for probe in grids.GRIDS[grid].probes:
         for run in found.get(f"{grid}/{probe.scheduler}", {}).values():
             ask(probe, run.directory)
     made = [run for of_method in found.values() for run in of_method.values()]
-    results.replace(grid, made, root)
+    if made:
+        results.replace(grid, made, root, wanted)
     if ended.returncode:
         raise app.UsageError(f"runs of {grid} failed, see above; the same command goes on")
 

@@ -43,14 +43,18 @@ class Grid(NamedTuple):
             "--grid=" + ";".join(f"{key}={values}" for key, values in axes.items()),
         ]
 
+    def configuration(self, *, full: bool) -> dict[str, Any]:
+        """Return what the cells share, in the JSON form of a run's configuration."""
+        made = runpy.run_path(str(self.config))["get_config"]()
+        made.update_from_flattened_dict(self.full if full else {})
+        return config_lib.to_json(config_lib.from_mapping(config_lib.Run, made.to_dict()))
+
     def holds(self, configuration: Mapping[str, Any], *, full: bool) -> bool:
         """Whether a run's configuration is that of a cell, whatever its seeds and scheduler.
 
         What the schedulers share, their budgets, must be the same too.
         """
-        wanted = runpy.run_path(str(self.config))["get_config"]()
-        wanted.update_from_flattened_dict(self.full if full else {})
-        own = config_lib.to_json(config_lib.from_mapping(config_lib.Run, wanted.to_dict()))
+        own = self.configuration(full=full)
         given, budgets = configuration["scheduler"], own["scheduler"]
         return not differences(own, configuration) and all(
             given.get(name, value) == value for name, value in budgets.items() if name != "name"

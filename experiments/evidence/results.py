@@ -53,12 +53,12 @@ def lend(grid: str, root: pathlib.Path, out: pathlib.Path) -> None:
             shutil.copytree(kept, target)
 
 
-def replace(grid: str, made: Iterable[runs.Run], root: pathlib.Path) -> None:
-    """Keep the runs `made`, and of those kept before only what has the same configuration."""
+def replace(grid: str, made: Iterable[runs.Run], root: pathlib.Path, wanted: Wanted) -> None:
+    """Keep the runs `made`, and of those kept before only what is `wanted`."""
+    for kept in sorted((root / grid).glob("*/")):
+        if not wanted(runs.read(kept)):
+            shutil.rmtree(kept)
     for run in made:
-        for kept in sorted((root / grid).glob("*/")):
-            if grids.differences(runs.read(kept).config, run.config):
-                shutil.rmtree(kept)
         keep(run, grid, root)
 
 

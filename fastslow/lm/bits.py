@@ -17,8 +17,8 @@ from fastslow import types
 
 
 def hide(tree: types.PyTree) -> types.PyTree:
-    """Return the bits of every float array below 32 bits, as unsigned integers; others as given."""
-    return jax.tree.map(lambda x: _hide(x) if _is_narrow(x) else x, tree)
+    """Return the bits of every 16-bit array, as unsigned integers; others as given."""
+    return jax.tree.map(lambda x: _hide(x) if _is_half(x) else x, tree)
 
 
 def show(hidden: types.PyTree, tree: types.PyTree) -> types.PyTree:
@@ -27,11 +27,11 @@ def show(hidden: types.PyTree, tree: types.PyTree) -> types.PyTree:
     `tree` must hold the same values; what is hidden as bits has its gradient from there, and its
     computation is dead code.
     """
-    return jax.tree.map(lambda bits, x: _show(bits, x) if _is_narrow(x) else bits, hidden, tree)
+    return jax.tree.map(lambda bits, x: _show(bits, x) if _is_half(x) else bits, hidden, tree)
 
 
-def _is_narrow(x: jax.Array) -> bool:
-    return x.dtype.itemsize < jnp.dtype(jnp.float32).itemsize
+def _is_half(x: jax.Array) -> bool:
+    return x.dtype.itemsize == 2
 
 
 def _hide(x: jax.Array) -> jax.Array:

@@ -89,9 +89,7 @@ def decode(
     """Sample every row until its stop token or `how.limit`; stops when all rows have."""
     layers = _layers(shape, variables, prompted)
     rows = how.seeds.shape[0]
-    answers = rows // prompted.question_length.shape[0]
-    of_row = functools.partial(jnp.repeat, repeats=answers, axis=0)  # what a question's rows share
-    real = of_row(prompted.question_length > 0)
+    real = _by_row(prompted.question_length > 0, rows)
 
     def unfinished(state: _State) -> jax.Array:
         return (state.step < how.limit) & jnp.any(real & ~state.sampled.finished)
@@ -100,7 +98,7 @@ def decode(
         logits, recent = _step(shape, variables, layers, prompted, state)
         return _State(state.step + 1, _append(state.sampled, logits, state.step, how), recent)
 
-    first = _append(_empty(rows, capacity), of_row(prompted.logits), jnp.int32(0), how)
+    first = _append(_empty(rows, capacity), _by_row(prompted.logits, rows), jnp.int32(0), how)
     values = jnp.zeros((shape.kv_heads, rows, capacity, shape.head_dim))
     recent = (attention.Memory(values.swapaxes(-1, -2), values),) * shape.layers
     last = jax.lax.while_loop(unfinished, advance, _State(jnp.int32(1), first, recent))
@@ -130,7 +128,7 @@ def _step(
     lengths = prompted.question_length[:, None]
     width = prompted.question.size
     positions = prompted.prefix_length + lengths + slot
-    rotation = decoder.rotation(shape, jnp.repeat(positions, len(tokens) // len(positions), axis=0))
+    rotation = decoder.rotation(shape, _by_row(positions, len(tokens)))
     now = block.Now(rotation, prompted.prefix_length, jnp.arange(width) >= width - lengths, slot)
     module = block.Block(shape)
     # Jitted, so that it is traced once and not for every layer.
@@ -141,6 +139,11 @@ def _step(
         x, written = layer(weights, x, block.Past(prefix, question, memory), now)
         recent.append(written)
     return decoder.logits(shape, variables, x)[:, 0], tuple(recent)
+
+
+def _by_row(of_question: jax.Array, rows: int) -> jax.Array:
+    """Return what questions (Q, ...) share with their rows (R, ...)."""
+    return jnp.repeat(of_question, rows // len(of_question), axis=0)
 
 
 def _empty(rows: int, capacity: int) -> Sampled:

@@ -49,7 +49,9 @@ def build(
     except Exception as error:
         if name in STREAMS or isinstance(error, UserError):
             raise
-        where = traceback.extract_tb(error.__traceback__)[-1]
+        frames = traceback.extract_tb(error.__traceback__)
+        source = inspect.getsourcefile(inspect.unwrap(STREAMS.get(name)))
+        *_, where = [frame for frame in frames if frame.filename == source] or frames
         raise errors.StreamError(
             f"{spec!r} raised {type(error).__name__}: {error} ({where.filename}:{where.lineno})"
         ) from error

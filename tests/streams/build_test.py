@@ -1,4 +1,5 @@
 import inspect
+import json
 import pathlib
 
 import pytest
@@ -25,7 +26,7 @@ def nothing():
 
 
 def broken():
-    return int("twelve")
+    return json.loads("twelve")
 
 
 def test_a_class_with_the_two_members_is_a_stream():
@@ -41,7 +42,7 @@ def test_a_factory_that_makes_something_else_is_an_error():
 
 def test_an_error_in_a_factory_names_its_line():
     line = inspect.getsourcelines(broken)[1] + 1
-    with pytest.raises(errors.StreamError, match=rf"ValueError: .*'twelve' \(.*_test.py:{line}\)"):
+    with pytest.raises(errors.StreamError, match=rf"JSONDecodeError: .*build_test.py:{line}\)"):
         streams.build(f"{__name__}:broken")
 
 

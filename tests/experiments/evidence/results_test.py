@@ -2,13 +2,12 @@
 
 import json
 import math
-import runpy
 import shutil
 
 import pytest
 
 from experiments.evidence import claims, effects, grids, results
-from fastslow import config, files, run_directory
+from fastslow import files, run_directory
 from fastslow.report import records, runs
 from tests.experiments import cli
 from tests.report import synthetic
@@ -64,33 +63,23 @@ def test_every_grid_can_be_planned(name, full, tmp_path):
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("stream", ["mixed", "recurring"])
 def test_a_halved_grid_has_half_the_budgets(stream, full):
-    whole, halved = (budgets(grids.GRIDS[name], full) for name in (stream, f"{stream}_halved"))
-    assert whole == {name: 2 * halved[name] for name in whole}
-
-
-def budgets(grid, full):
-    made = runpy.run_path(str(grid.config))["get_config"]()
-    sizes = grid.full if full else {}
-    return {
-        name: sizes.get(f"scheduler.{name}", made.scheduler[name])
-        for name in ("fast_budget", "slow_steps")
-    }
+    whole, halved = (
+        grids.GRIDS[name].configuration(full=full)["scheduler"]
+        for name in (stream, f"{stream}_halved")
+    )
+    for name in ("fast_budget", "slow_steps"):
+        assert whole[name] == 2 * halved[name]
 
 
 def test_a_grid_holds_its_cells_and_no_others():
     grid = grids.GRIDS["mixed"]
-    own = configuration(grid)
+    own = grid.configuration(full=False)
     assert grid.holds({**own, "seed": 7, "order_seed": 3}, full=False)
     assert not grid.holds(own, full=True)
     drawn = {**own["scheduler"], "name": "random", "fast_share": 0.5}
     assert grid.holds({**own, "scheduler": drawn}, full=False)
     assert not grid.holds({**own, "scheduler": {**drawn, "slow_steps": 99}}, full=False)
     assert not grid.holds({**own, "stream": {**own["stream"], "test": 99}}, full=False)
-
-
-def configuration(grid):
-    made = runpy.run_path(str(grid.config))["get_config"]().to_dict()
-    return config.to_json(config.from_mapping(config.Run, made))
 
 
 def finished(directory, **changes):
@@ -116,13 +105,13 @@ def test_runs_of_different_configurations_are_not_judged_together(tmp_path, chan
 
 
 def test_new_runs_replace_those_kept_of_another_configuration(tmp_path):
-    old, same = (
-        finished(tmp_path / "old", slow={"name": "full"}),
-        finished(tmp_path / "same", seed=4),
+    changes = {"old": {"slow": {"name": "full"}}, "same": {"seed": 4}}
+    for name, changed in changes.items():
+        results.keep(finished(tmp_path / name, **changed), "mixed", tmp_path / "kept")
+    new = finished(tmp_path / "new")
+    results.replace(
+        "mixed", [new], tmp_path / "kept", lambda run: run.config["slow"] == new.config["slow"]
     )
-    for run in (old, same):
-        results.keep(run, "mixed", tmp_path / "kept")
-    results.replace("mixed", [finished(tmp_path / "new")], tmp_path / "kept")
     assert {path.name for path in (tmp_path / "kept" / "mixed").glob("*")} == {"same", "new"}
 
 
