@@ -37,19 +37,19 @@ def _adaptive(stream: str) -> tuple[judging.Part, ...]:
         part(
             f"{stream}: final average accuracy minus that of {_INTERLEAVED}",
             between(ours, halved, accuracy),
-            "at least",
+            "above",
             0.0,
         ),
         part(
             f"{stream}: forgetting minus that of {_INTERLEAVED}",
             between(ours, halved, forgetting),
-            "at most",
+            "below",
             0.0,
         ),
         part(
             f"{stream}: final average accuracy minus that of a channel drawn by lot",
             between(ours, lot, accuracy),
-            "at least",
+            "above",
             0.0,
         ),
         part(
@@ -71,7 +71,7 @@ CLAIMS: Mapping[str, Claim] = {
                 effects.between(
                     _FST, f"two_tasks/{alone}", effects.change(effects.average_accuracy)
                 ),
-                "at least",
+                "above",
                 0.0,
             )
             for alone in ("slow_only", "fast_only")
@@ -108,7 +108,7 @@ CLAIMS: Mapping[str, Claim] = {
             judging.Part(
                 "forgetting minus slow-only's",
                 effects.between(_FST, _SLOW, effects.change(effects.forgetting)),
-                "at most",
+                "below",
                 0.0,
             ),
         ),

@@ -12,14 +12,18 @@ from experiments.evidence import effects
 from fastslow.metrics import statistics
 
 Verdict: TypeAlias = Literal["holds", "fails", "open"]
+Relation: TypeAlias = Literal["at least", "at most", "above", "below"]
 
 
 class Part(NamedTuple):
-    """One measurable part of a claim: `effect` is at least, or at most, `bound`."""
+    """One measurable part of a claim: how `effect` stands to `bound`.
+
+    "above" and "below" are strict: a difference that is zero in every run is not better.
+    """
 
     what: str
     effect: effects.Effect
-    relation: Literal["at least", "at most"]
+    relation: Relation
     bound: float
 
 
@@ -27,7 +31,7 @@ class Judged(NamedTuple):
     """What came of a part."""
 
     what: str
-    relation: str
+    relation: Relation
     bound: float
     values: Mapping[effects.Seeds, float]
     estimate: statistics.Estimate
@@ -47,17 +51,21 @@ def judge(part: Part, found: effects.Found) -> Judged:
     return Judged(part.what, part.relation, part.bound, values, estimate, verdict)
 
 
-def verdict_of(estimate: statistics.Estimate, relation: str, bound: float) -> Verdict:
+def verdict_of(estimate: statistics.Estimate, relation: Relation, bound: float) -> Verdict:
     """Return "holds" or "fails" if the whole interval is on that side of the bound, else "open".
 
-    An infinite mean fails where the claim is "at most"; one seed decides nothing.
+    An infinite mean fails where the claim is an upper bound; one seed decides nothing.
     """
-    sign = 1 if relation == "at least" else -1
-    if math.isinf(estimate.mean):
-        return "holds" if sign * estimate.mean > 0 else "fails"
-    if sign * (estimate.low if sign > 0 else estimate.high) >= sign * bound:
+    low, high = estimate.low - bound, estimate.high - bound
+    mean = estimate.mean
+    if relation in ("at most", "below"):
+        low, high, mean = -high, -low, -mean
+    if math.isinf(mean):
+        return "holds" if mean > 0 else "fails"
+    strict = relation in ("above", "below")
+    if low > 0 or (low == 0 and not strict):
         return "holds"
-    if sign * (estimate.high if sign > 0 else estimate.low) < sign * bound:
+    if high < 0 or (high == 0 and strict):
         return "fails"
     return "open"
 

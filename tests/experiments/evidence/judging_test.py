@@ -26,6 +26,12 @@ def judged(values, relation, bound):
         ((math.nan, 0.5, 0.6), "at least", 3.0, "fails"),
         ((), "at least", 0.0, "open"),
         ((1.0, 1.0, 1.0), "at least", 0.8, "holds"),
+        ((0.5, 0.6, 0.55), "above", 0.3, "holds"),
+        ((0.5, 0.6, 0.55), "below", 0.3, "fails"),
+        ((0.5, 0.6, 0.55), "below", 0.55, "open"),
+        ((0.0, 0.0, 0.0), "at most", 0.0, "holds"),
+        ((0.0, 0.0, 0.0), "below", 0.0, "fails"),  # where nobody forgets, nobody forgets less
+        ((0.0, 0.0, 0.0), "above", 0.0, "fails"),
     ],
 )
 def test_verdicts(values, relation, bound, verdict):
