@@ -60,6 +60,7 @@ def main(argv: Sequence[str]) -> None:
         command=cell_command(run_flags.TRACKERS.value, run_flags.KEEP_CHECKPOINTS.value),
         workers=_WORKERS.value,
         memory_per_cell=_MEMORY.value,
+        peak_seen=cells.peak_bytes(planned),
         ray_address=_RAY_ADDRESS.value,
         cpus_per_cell=_CPUS.value,
         gpus_per_cell=_GPUS.value,

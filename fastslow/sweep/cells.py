@@ -7,6 +7,7 @@ and how it differs from the other cells), `output.log` (all that its processes p
 
 from __future__ import annotations
 
+import itertools
 import json
 import pathlib
 import re
@@ -141,10 +142,21 @@ def record(cell: Cell, attempt: Attempt) -> None:
 
 def seconds(cell: Cell) -> float | None:
     """Return the time that all recorded attempts took together, None without any."""
+    rows = _attempts(cell)
+    return sum(row["seconds"] for row in rows) if rows else None
+
+
+def peak_bytes(cells: Iterable[Cell]) -> int:
+    """Return the most memory that any recorded attempt was seen to use; 0 if nobody looked."""
+    rows = itertools.chain.from_iterable(map(_attempts, cells))
+    return max((row["peak_bytes"] or 0 for row in rows), default=0)
+
+
+def _attempts(cell: Cell) -> list[dict[str, Any]]:
     path = cell.directory / "attempts.jsonl"
     if not path.exists():
-        return None
-    return sum(json.loads(line)["seconds"] for line in path.read_text("utf-8").splitlines())
+        return []
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
 def error(cell: Cell) -> str:

@@ -26,8 +26,9 @@ class Local:
     """Run up to `workers` cells at a time on this machine, each on its share of the cores.
 
     A cell starts only if there is memory for it: `memory_per_cell` GB, or else as much as the
-    hungriest cell so far was seen to use. Until a first cell has come through an event, and with
-    that shown what it needs, it runs alone.
+    hungriest cell so far was seen to use, in sweeps before (`peak_seen` bytes) or in this one.
+    Where that is not known, a first cell runs alone until it has come through an event, and with
+    that shown what it needs.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Local:
         command: Sequence[str],
         workers: int | None = None,
         memory_per_cell: float | None = None,
+        peak_seen: int = 0,
     ):
         self._command = command
         self._workers = 1 if workers is None else workers
@@ -46,7 +48,7 @@ class Local:
                 f"--memory_per_cell={memory_per_cell:g}: this machine has "
                 f"{memory.total() / memory.GIGABYTE:.1f} GB"
             )
-        self._observed = 0
+        self._observed = peak_seen
         self._running: list[_Running] = []
 
     def wait_reason(self) -> str:

@@ -97,6 +97,20 @@ def test_an_unknown_need_is_learnt_from_the_first_cell(tmp_path, holding, monkey
     assert launcher.wait_reason() == "all workers are busy"
 
 
+def test_what_earlier_cells_needed_is_known_from_the_start(tmp_path, holding, monkeypatch):
+    (before,) = toy_sweep.plan(tmp_path, 1)
+    cells.prepare(before)
+    cells.record(before, cells.Attempt("failed", 1.0, None))
+    cells.record(before, cells.Attempt("finished", 2.0, int(300e6)))
+    known = cells.peak_bytes([before, *toy_sweep.plan(tmp_path, 0)])
+    assert known == int(300e6)
+    launcher = holding(workers=2, peak_seen=known)
+    wait_ready(start(launcher, tmp_path, 0))
+    assert launcher.wait_reason() == ""
+    monkeypatch.setattr(memory, "available", lambda: int(250e6))
+    assert launcher.wait_reason().startswith("waiting for memory: a cell needs 0.3 GB")
+
+
 def test_a_given_need_holds_from_the_start(tmp_path, holding, monkeypatch):
     launcher = holding(workers=2, memory_per_cell=1.0)
     monkeypatch.setattr(memory, "available", lambda: int(0.9e9))
