@@ -61,13 +61,16 @@ def teach(teacher: Teacher, state: run_state.RunState, lesson: types.Lesson, see
     probe, sketches, deciding = look(teacher, state, lesson, seeds.derive(seed, "probe"))
     decision = teacher.scheduler.decide(state.scheduler, lesson, probe)
     teacher.watcher.lesson_started(lesson, decision)
+    before = probe.validation_reward
     trials = tuple(
-        attempt(teacher, state, lesson, budgets, probe.validation_reward, seed)
-        for budgets in decision.trials or [types.Budgets(decision.fast_budget, decision.slow_steps)]
+        compare(teacher, state, lesson, budgets, before, seed) for budgets in decision.trials
     )
-    if decision.trials:
-        trials = tuple(compare(teacher, state, lesson, trial) for trial in trials)
-    kept = max(trials, key=lambda trial: trial.value) if decision.trials else trials[0]
+    if trials:
+        kept = max(trials, key=lambda trial: trial.value)
+        teacher.watcher.trial_kept(kept.budgets, kept.value, kept.absorbed)
+    else:
+        budgets = types.Budgets(decision.fast_budget, decision.slow_steps)
+        kept = attempt(teacher, state, lesson, budgets, before, seed)
     deciding += sum((trial.cost for trial in trials if trial is not kept), kept.measuring)
     _, slow = kept.absorbed
     after = dataclasses.replace(
@@ -79,8 +82,7 @@ def teach(teacher: Teacher, state: run_state.RunState, lesson: types.Lesson, see
         slow_steps=state.slow_steps + len(slow.details.get("steps", ())),
         cost=state.cost + deciding + kept.learning,
     )
-    compared = trials if decision.trials else ()
-    return Taught(after, probe, decision, kept.absorbed, kept.reselected, compared, deciding)
+    return Taught(after, probe, decision, kept.absorbed, kept.reselected, trials, deciding)
 
 
 def look(
@@ -168,9 +170,16 @@ def absorb(
 
 
 def compare(
-    teacher: Teacher, state: run_state.RunState, lesson: types.Lesson, trial: Trial
+    teacher: Teacher,
+    state: run_state.RunState,
+    lesson: types.Lesson,
+    budgets: types.Budgets,
+    before: float,
+    seed: int,
 ) -> Trial:
-    """Measure a trial's value: the mean validation reward over all tasks taught so far."""
+    """Attempt a trial and value it: the mean validation reward over all tasks taught so far."""
+    teacher.watcher.trial_started(budgets)
+    trial = attempt(teacher, state, lesson, budgets, before, seed)
     names = dict.fromkeys((*state.taught, lesson.task_name))
     value, cost = validate(teacher, trial.model, [teacher.tasks[name] for name in names])
     return trial._replace(value=value, measuring=trial.measuring + cost)

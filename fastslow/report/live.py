@@ -93,6 +93,16 @@ class Display:
         self._status = dataclasses.replace(status, doing=doing)
         self._print(rich.text.Text(f"{doing}  ({why})", style="bold"))
 
+    def trial_started(self, budgets: types.Budgets) -> None:
+        """Let what is tried scroll by."""
+        self._print(rich.text.Text("  " + progress.trial_line(budgets)))
+
+    def trial_kept(
+        self, budgets: types.Budgets, value: float, absorbed: Sequence[types.Absorbed]
+    ) -> None:
+        """Let the choice scroll by."""
+        self._print(rich.text.Text("  " + progress.kept_line(budgets, value)))
+
     def step(self, channel: str, done: int, total: int, facts: Mapping[str, float]) -> None:
         """Show how far the channel is."""
         self._status = dataclasses.replace(

@@ -27,6 +27,16 @@ class Progress(Protocol):
         """A lesson begins, with these budgets."""
         ...
 
+    def trial_started(self, budgets: types.Budgets) -> None:
+        """One of several trials of the lesson begins: what follows is about it."""
+        ...
+
+    def trial_kept(
+        self, budgets: types.Budgets, value: float, absorbed: Sequence[types.Absorbed]
+    ) -> None:
+        """All trials are done, and this one, of this mean validation reward, is kept."""
+        ...
+
     def step(self, channel: str, done: int, total: int, facts: Mapping[str, float]) -> None:
         """A channel finished `done` of `total` units of its budget; `facts` may hold "reward"."""
         ...
@@ -53,6 +63,14 @@ class Silent:
         """Show nothing."""
 
     def lesson_started(self, lesson: types.Lesson, decision: types.Decision) -> None:
+        """Show nothing."""
+
+    def trial_started(self, budgets: types.Budgets) -> None:
+        """Show nothing."""
+
+    def trial_kept(
+        self, budgets: types.Budgets, value: float, absorbed: Sequence[types.Absorbed]
+    ) -> None:
         """Show nothing."""
 
     def step(self, channel: str, done: int, total: int, facts: Mapping[str, float]) -> None:
@@ -90,6 +108,16 @@ class Plain:
         place = lesson_place(self._events, lesson.index)
         given = wording.budgets(decision._asdict())
         self._line(f"lesson {place}  {lesson.task_name}: {given} ({decision.reason})")
+
+    def trial_started(self, budgets: types.Budgets) -> None:
+        """Write what is tried."""
+        self._line("  " + trial_line(budgets))
+
+    def trial_kept(
+        self, budgets: types.Budgets, value: float, absorbed: Sequence[types.Absorbed]
+    ) -> None:
+        """Write which trial was kept."""
+        self._line("  " + kept_line(budgets, value))
 
     def step(self, channel: str, done: int, total: int, facts: Mapping[str, float]) -> None:
         """Write nothing: a log needs no line per step."""
@@ -132,6 +160,17 @@ def lesson_place(events: Sequence[types.Event], index: int) -> str:
     """Return "3/6" for the third of six lessons."""
     indices = [event.index for event in events if isinstance(event, types.Lesson)]
     return f"{sum(i <= index for i in indices)}/{len(indices)}"
+
+
+def trial_line(budgets: types.Budgets) -> str:
+    """Return the line over the results of a trial."""
+    return f"trial: {wording.trial(budgets._asdict())}"
+
+
+def kept_line(budgets: types.Budgets, value: float) -> str:
+    """Return the line under the results of all trials."""
+    worth = f"mean validation reward {wording.score(value)}"
+    return f"kept: {wording.trial(budgets._asdict())} ({worth} over the tasks so far)"
 
 
 def absorbed_line(result: types.Absorbed) -> str:

@@ -24,6 +24,18 @@ class Together:
         for watcher in self._watchers:
             watcher.lesson_started(lesson, decision)
 
+    def trial_started(self, budgets: types.Budgets) -> None:
+        """Pass it on."""
+        for watcher in self._watchers:
+            watcher.trial_started(budgets)
+
+    def trial_kept(
+        self, budgets: types.Budgets, value: float, absorbed: Sequence[types.Absorbed]
+    ) -> None:
+        """Pass it on."""
+        for watcher in self._watchers:
+            watcher.trial_kept(budgets, value, absorbed)
+
     def step(self, channel: str, done: int, total: int, facts: Mapping[str, float]) -> None:
         """Pass it on."""
         for watcher in self._watchers:

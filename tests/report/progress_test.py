@@ -53,6 +53,19 @@ def test_plain_lines_say_what_happened_and_why():
     ]
 
 
+def test_trials_are_named_and_the_kept_one_is_told():
+    lines: list[str] = []
+    watcher = progress.Plain(lines.append, clock=lambda: 0.0)
+    for budgets in (types.Budgets(48, 0), types.Budgets(0, 0)):
+        watcher.trial_started(budgets)
+    watcher.trial_kept(types.Budgets(48, 0), 0.5, (FAST, SLOW))
+    assert lines == [
+        "[00:00]   trial: fast 48 calls",
+        "[00:00]   trial: no channel",
+        "[00:00]   kept: fast 48 calls (mean validation reward 0.500 over the tasks so far)",
+    ]
+
+
 def test_a_log_gets_plain_lines_without_control_characters():
     log = io.StringIO()
     with progress.for_terminal(log) as watcher:

@@ -17,7 +17,8 @@ class Scalars:
     """Turn progress into numbers for a sink; implements `progress.Progress`.
 
     The first exception of the sink is told to `warn`; after it the sink gets nothing more. Steps
-    are counted over the whole run, also a resumed one.
+    are counted over the whole run, also a resumed one. Of the trials of a lesson only the results
+    of the one that was kept are logged, and no steps.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Scalars:
         self._lesson = 0  # index of the current lesson's event
         self._before = dict.fromkeys(_AXES, 0)  # steps of a channel before its current budget
         self._done = dict.fromkeys(_AXES, 0)  # steps of that
+        self._trying = False
 
     def started(self, events: Sequence[types.Event], position: int) -> None:
         """Count the steps of the lessons that are done."""
@@ -42,13 +44,29 @@ class Scalars:
             self._before["fast"] = sum(row["decision"]["fast_budget"] for row in lessons)
 
     def lesson_started(self, lesson: types.Lesson, decision: types.Decision) -> None:
-        """Note where the lesson begins."""
+        """Note where the lesson begins, and log its budgets if they are decided."""
         self._lesson = lesson.index
-        budgets = {"fast": float(decision.fast_budget), "slow": float(decision.slow_steps)}
-        self._log("event", lesson.index, _under("budget", budgets))
+        if not decision.trials:
+            self._log_budgets(types.Budgets(decision.fast_budget, decision.slow_steps))
+
+    def trial_started(self, budgets: types.Budgets) -> None:
+        """Log nothing until it is known which trial is kept."""
+        self._trying = True
+
+    def trial_kept(
+        self, budgets: types.Budgets, value: float, absorbed: Sequence[types.Absorbed]
+    ) -> None:
+        """Log the budgets, the value and the results of the trial that was kept."""
+        self._trying = False
+        self._log_budgets(budgets)
+        self._log("event", self._lesson, {"trial/value": value})
+        for result in absorbed:
+            self.absorbed(result)
 
     def step(self, channel: str, done: int, total: int, facts: Mapping[str, float]) -> None:
         """Log the facts of a step."""
+        if self._trying:
+            return
         if done <= self._done[channel]:  # a new budget has begun
             self._before[channel] += self._done[channel]
         self._done[channel] = done
@@ -56,7 +74,7 @@ class Scalars:
 
     def absorbed(self, result: types.Absorbed) -> None:
         """Log rewards and cost of a channel that did something."""
-        if result.outcome == "skipped":
+        if result.outcome == "skipped" or self._trying:
             return
         cost = {name: float(value) for name, value in result.cost._asdict().items() if value}
         rewards = {"reward_before": result.reward_before, "reward_after": result.reward_after}
@@ -83,6 +101,10 @@ class Scalars:
         if self._sink is not None:
             sink, self._sink = self._sink, None
             self._guarded(lambda: sink.close(finished))
+
+    def _log_budgets(self, budgets: types.Budgets) -> None:
+        given = {name: float(budget) for name, budget in budgets._asdict().items()}
+        self._log("event", self._lesson, _under("budget", given))
 
     def _log(self, axis: contracts.Axis, step: int, values: Mapping[str, float]) -> None:
         sink = self._sink

@@ -29,6 +29,22 @@ class Memory:
         self.closed = finished
 
 
+def test_of_trials_only_the_kept_one_is_logged(tmp_path):
+    sink = Memory()
+    watcher = scalars.Scalars("memory", sink, tmp_path, warn=pytest.fail)
+    trials = (types.Budgets(0, 2),)
+    watcher.lesson_started(types.Lesson(1, "red", ()), types.Decision(0, 0, "try", trials))
+    tried = types.Absorbed("slow", "changed", "", 0.25, 0.75, types.Cost(train_tokens=7))
+    watcher.trial_started(types.Budgets(0, 2))
+    watcher.step("slow", 1, 2, {"reward": 0.25})
+    watcher.absorbed(tried)
+    watcher.trial_kept(types.Budgets(0, 2), 0.5, (tried,))
+    budgets, value, results = (values for _, _, values in sink.rows)
+    assert budgets == {"budget/fast": 0.0, "budget/slow": 2.0}
+    assert value == {"trial/value": 0.5}
+    assert results["slow_lesson/reward_after"] == 0.75
+
+
 def tell(watcher):
     """Tell a watcher about a lesson of two steps with an evaluation after it."""
     lesson = types.Lesson(1, "red", ())
