@@ -87,6 +87,7 @@ def learn(
         taught.deciding,
         [{"budgets": trial.budgets, "value": trial.value} for trial in taught.trials],
         taught.reselected,
+        taught.state.scheduler,
     )
     return taught.state, row
 

@@ -29,8 +29,8 @@ class SeedPrompts(null_channel.NullChannel):
         return learner.reselect_nothing(state, lesson, seed)
 
     def fill(self, state: types.Json, task_name: str) -> float:
-        """Return 0: a prompt that never changes has no limit to reach."""
-        return 0.0
+        """Return 1: a prompt that never changes has no room for anything."""
+        return 1.0
 
     def export(self, state: types.Json, directory: pathlib.Path) -> None:
         """Write every task's seed prompt to `directory`/TASK/0.md."""

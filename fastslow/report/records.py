@@ -54,12 +54,14 @@ def lesson_row(
     deciding: types.Cost = _NOTHING,
     trials: Iterable[types.Json] = (),
     reselected: types.Absorbed | None = None,
+    scheduler_state: types.Json = None,
 ) -> Row:
     """Return the row of a lesson: what was decided and why, and what became of it in each channel.
 
     `slow_steps` counts all steps of the run so far, this lesson's included. `deciding` is what
     probes and discarded trials used, and `trials` are budgets and value of what was compared.
-    `reselected` tells how the prompts were chosen again, if the weights moved.
+    `reselected` tells how the prompts were chosen again, if the weights moved. `scheduler_state` is
+    what the policy knows after the lesson.
     """
     return _row(
         "lesson",
@@ -72,6 +74,7 @@ def lesson_row(
         slow_steps=slow_steps,
         deciding=deciding,
         trials=list(trials),
+        scheduler_state=scheduler_state,
     )
 
 

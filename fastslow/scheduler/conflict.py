@@ -32,7 +32,7 @@ class Conflict(memoryless.Memoryless):
     def decide(self, state: types.Json, lesson: types.Lesson, probe: types.Probe) -> types.Decision:
         """Return the fast budget without a signal or with a conflict, else the slow one."""
         if not math.isnan(probe.silent_share) and probe.silent_share >= 1:
-            reason = "no group of samples has reward variance: weights have nothing to learn from"
+            reason = "no group of samples gives the weights a signal"
             return types.Decision(self.fast_budget, 0, reason)
         if math.isnan(probe.cosine):
             return types.Decision(0, self.slow_steps, "the weights hold no other task yet")

@@ -137,7 +137,7 @@ class GainCost:
         drift = self.drift_price * (state["step_drift"] or 0.0) if name == "slow" else 0.0
         compute = self.lesson_price * _share_of_compute(state, name)
         if name == "slow" and probe.silent_share >= 1:
-            return Offer(gain, drift, compute, "no group of samples has reward variance")
+            return Offer(gain, drift, compute, "no group of samples gives the weights a signal")
         if name == "fast" and probe.prompt_fill >= self.full_prompt:
             return Offer(gain, drift, compute, "the prompt is full")
         return Offer(gain, drift, compute)

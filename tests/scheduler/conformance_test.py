@@ -91,9 +91,9 @@ def test_random_draws_both_channels_and_only_one_at_a_time():
 
 
 def test_durable_teaches_the_weights_what_recurs():
-    # lessons a b a b b a
+    # lessons a b a b b a: the fifth goes on with the fourth
     assert budgets("durable") == [(160, 0)] * 2 + [(0, 6)] * 4
-    assert budgets("durable", {"recurrences": 2}) == [(160, 0)] * 4 + [(0, 6)] * 2
+    assert budgets("durable", {"recurrences": 2}) == [(160, 0)] * 5 + [(0, 6)]
     assert budgets("durable", silent_share=1.0) == [(160, 0)] * 6
 
 

@@ -111,7 +111,7 @@ def test_drift_has_its_price():
 def test_channels_that_cannot_help_are_left_out_with_the_reason():
     decision = POLICY.decide(POLICY.init(), lesson(), PROBE._replace(silent_share=1.0))
     assert decision[:2] == (160, 0)
-    assert "slow: no group of samples has reward variance" in decision.reason
+    assert "slow: no group of samples gives the weights a signal" in decision.reason
     decision = POLICY.decide(POLICY.init(), lesson(), PROBE._replace(prompt_fill=0.99))
     assert decision[:2] == (0, 6)
     assert "the prompt is full" in decision.reason
