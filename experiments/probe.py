@@ -21,7 +21,7 @@ from absl import flags
 
 from experiments import program
 from fastslow import config
-from fastslow.diagnostics import probing
+from fastslow.diagnostics import contracts, probing
 from fastslow.lm import compilation
 from fastslow.report import table, wording
 
@@ -53,11 +53,15 @@ def main(argv: Sequence[str]) -> None:
         given.append(f"plasticity.task={_PROBE_TASK.value!r}")
     console = rich.console.Console(file=sys.stdout)
     directory = pathlib.Path(_WORKDIR.value)
+    refused = []
     for answer in probing.probe(
         directory, _WHAT.value, event=_EVENT.value, options=options(given), force=_FORCE.value
     ):
         show(answer, console)
+        refused += [answer.name] * bool(answer.problem)
     print(f"Results: {directory / 'diagnostics'}")
+    if refused and _WHAT.present:
+        raise contracts.NotApplicableError(f"not measured, see above: {', '.join(refused)}")
 
 
 def options(given: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from fastslow import registry, seeds, types
+from fastslow import config, registry, seeds, types
 from fastslow.diagnostics import contracts, prompt_parts, scoring
 from fastslow.diagnostics import subject as subjects
 from fastslow.fast import prompt as prompts
@@ -29,6 +29,11 @@ class Ablation:
     variants: tuple[str, ...] = ()
 
     reads: ClassVar[str] = "test items of the run's tasks (validation items with split=validation)"
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for a negative number of examples."""
+        if self.examples < 0:
+            raise config.ConfigError(f"ablation.examples must not be negative, got {self.examples}")
 
     def measure(self, subject: subjects.Subject) -> contracts.Finding:
         """Score every part; equal prompts under equal weights are scored once."""

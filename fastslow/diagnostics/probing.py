@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from fastslow import config, diagnostics, files, registry, reopening, run_directory, types
+from fastslow import config, diagnostics, files, reopening, run_directory, types
 from fastslow.diagnostics import contracts
 from fastslow.diagnostics import subject as subjects
 from fastslow.report import records, table
@@ -60,7 +60,9 @@ def probe(
     given = options or {}
     for name in given:
         if name not in names:
-            raise registry.unknown("diagnostic with options", name, names)
+            raise config.ConfigError(
+                f"options are given for {name!r}, which is not asked for: {', '.join(names)}"
+            )
     built = {name: build(name, given.get(name, {})) for name in names}
     reopening.settings(directory)
     position = reopening.position(directory, event)

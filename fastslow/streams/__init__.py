@@ -70,6 +70,8 @@ def resolve(spec: str) -> tuple[str, dict[str, Any]]:
     `jsonl:data/mine`), the path of a folder (of JSONL files), or `package.module:factory`.
     """
     name, colon, argument = spec.partition(":")
+    if not name or (colon and not argument):
+        raise registry.unknown("stream", spec, STREAMS)
     if colon and name in STREAMS:
         first = next(iter(inspect.signature(STREAMS.get(name)).parameters))
         return name, {first: argument}

@@ -115,6 +115,11 @@ def stratified(
     by_target: dict[str, list[types.Example]] = collections.defaultdict(list)
     for example in examples:
         by_target[example.target].append(example)
+    if min(validation, test) < len(by_target):
+        raise errors.StreamError(
+            f"validation and test need an example of each of {len(by_target)} answers, got"
+            f" {validation}, {test}"
+        )
     parts = [
         split(
             part,

@@ -24,8 +24,10 @@ def test_mistakes_are_found_before_anything_is_loaded(run, tmp_path, monkeypatch
         ask(run, ["ablation"], options={"ablation": {"example": 3}})
     with pytest.raises(config.ConfigError, match=r"ablation\.examples must be int, got 'few'"):
         ask(run, ["ablation"], options={"ablation": {"examples": "few"}})
-    with pytest.raises(registry.UnknownNameError, match="diagnostic with options 'plasticity'"):
+    with pytest.raises(config.ConfigError, match="given for 'plasticity', which is not asked for"):
         ask(run, ["ablation"], options={"plasticity": {"steps": 3}})
+    with pytest.raises(config.ConfigError, match=r"ablation\.examples must not be negative"):
+        ask(run, ["ablation"], options={"ablation": {"examples": -2}})
     with pytest.raises(config.ConfigError, match=r"plasticity\.every must be positive"):
         ask(run, ["plasticity"], options={"plasticity": {"every": 0}})
     with pytest.raises(checkpoint.CheckpointError, match="after event 9; it keeps: 1, 2, 3, 4, 5"):

@@ -65,6 +65,8 @@ def test_a_path_to_nowhere_is_said_to_be_one(tmp_path):
     ("spec", "message"),
     [
         ("evals_shrt", "unknown stream 'evals_shrt'; did you mean 'evals_short'"),
+        ("recurring:", "unknown stream 'recurring:'; did you mean 'recurring'"),
+        ("", "unknown stream ''"),
         ("tests.streams.readme_stream:sum", "did you mean 'sums'"),
         ("no_such_module:sums", "no module named 'no_such_module'"),
         ("evals_short:sarcams", "unknown task of evals_short 'sarcams'; did you mean 'sarcasm'"),

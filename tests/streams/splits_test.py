@@ -100,6 +100,8 @@ def test_a_target_without_enough_examples_is_an_error():
     examples = [types.Example(str(n), f"q{n}", "ab"[n > 1]) for n in range(50)]
     with pytest.raises(errors.StreamError, match="2 examples are too few for 2 to validate"):
         splits.stratified(examples, validation=4, test=4, seed=0)
+    with pytest.raises(errors.StreamError, match="an example of each of 2 answers, got 2, 1"):
+        splits.stratified(examples, validation=2, test=1, seed=0)
 
 
 def test_hands_are_dealt_evenly_by_target():
