@@ -1,19 +1,21 @@
 """The decoding loop: one program that samples a bucket of rows until each has stopped.
 
-The layers are unrolled and their weights cut out of the stack once, before the loop: scanned layers
-would copy every weight and every memory on every token. Three memories per layer: the shared prefix
+The layers are unrolled and their weights cut out of the stack before: scanned layers would copy
+every weight and every memory on every token. Three memories per layer: the shared prefix
 and the rows' questions are only read; the completion's is a small float32 buffer written in place.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 
 from fastslow.lm import attention, batch, bits, block, config, decoder, sampling
+
+Layers: TypeAlias = tuple[Any, ...]  # the variables of each block
 
 
 class Prompted(NamedTuple):
@@ -83,11 +85,24 @@ def read(
     )
 
 
+def cut(shape: config.DecoderConfig, variables: Any) -> Layers:
+    """Return the variables of the blocks layer by layer: a copy that decoding reads again."""
+    return _cut(decoder.stacked_blocks(variables), shape.layers)
+
+
 def decode(
-    shape: config.DecoderConfig, capacity: int, variables: Any, prompted: Prompted, how: Sampling
+    shape: config.DecoderConfig,
+    capacity: int,
+    variables: Any,
+    layers: Layers,
+    prompted: Prompted,
+    how: Sampling,
 ) -> Sampled:
-    """Sample every row until its stop token or `how.limit`; stops when all rows have."""
-    layers = _layers(shape, variables, prompted)
+    """Sample every row until its stop token or `how.limit`; stops when all rows have.
+
+    `layers` are the variables as `cut` returns them.
+    """
+    memories = _cut((prompted.prefix, prompted.question), shape.layers)
     rows = how.seeds.shape[0]
     real = _by_row(prompted.question_length > 0, rows)
 
@@ -95,7 +110,7 @@ def decode(
         return (state.step < how.limit) & jnp.any(real & ~state.sampled.finished)
 
     def advance(state: _State) -> _State:
-        logits, recent = _step(shape, variables, layers, prompted, state)
+        logits, recent = _step(shape, variables, layers, memories, prompted, state)
         return _State(state.step + 1, _append(state.sampled, logits, state.step, how), recent)
 
     first = _append(_empty(rows, capacity), _by_row(prompted.logits, rows), jnp.int32(0), how)
@@ -105,20 +120,18 @@ def decode(
     return last.sampled
 
 
-def _layers(
-    shape: config.DecoderConfig, variables: Any, prompted: Prompted
-) -> list[tuple[Any, attention.Memory, attention.Memory]]:
-    """Cut weights and read-only memories into one tuple per layer (as bits: see `bits`)."""
-    stacked = (decoder.stacked_blocks(variables), prompted.prefix, prompted.question)
+def _cut(stacked: Any, count: int) -> tuple[Any, ...]:
+    """Cut arrays with a leading axis of layers into one tree per layer (as bits: see `bits`)."""
     hidden = bits.hide(stacked)
     at = lambda tree, i: jax.tree.map(lambda leaf: leaf[i], tree)
-    return [bits.show(at(hidden, i), at(stacked, i)) for i in range(shape.layers)]
+    return tuple(bits.show(at(hidden, i), at(stacked, i)) for i in range(count))
 
 
 def _step(
     shape: config.DecoderConfig,
     variables: Any,
-    layers: list[Any],
+    layers: Layers,
+    memories: tuple[tuple[attention.Memory, attention.Memory], ...],
     prompted: Prompted,
     state: _State,
 ) -> tuple[jax.Array, tuple[attention.Memory, ...]]:
@@ -135,8 +148,8 @@ def _step(
     layer = jax.jit(functools.partial(decoder.apply, module, method=block.Block.step))
     x = decoder.embedded(shape, variables, tokens)
     recent = []
-    for (weights, prefix, question), memory in zip(layers, state.recent, strict=True):
-        x, written = layer(weights, x, block.Past(prefix, question, memory), now)
+    for weights, read_only, memory in zip(layers, memories, state.recent, strict=True):
+        x, written = layer(weights, x, block.Past(*read_only, memory), now)
         recent.append(written)
     return decoder.logits(shape, variables, x)[:, 0], tuple(recent)
 

@@ -12,11 +12,11 @@ XLA may sum in another order for another shape: logits then differ by about 1e-6
 Programs. One program per function, shapes of the padded axes, and structure of the variables. An
 axis of lengths up to n has about steps * log2(n / smallest) buckets (batch.Buckets.count), so a run
 compiles at most the product of these counts, however many requests it makes: `Engine.programs`
-counts. Reading a prefix depends on its length alone, and all else sees it in coarser buckets.
-Reading questions depends on packed rows and their width, on remembered questions and a coarser
-bucket of their length; decoding, which takes longest to compile, on the last two, requests and
-completion; scoring on packed rows and their width, requests and completion twice (tokens that
-predict, tokens that are predicted).
+counts. Cutting weights is one program. Reading a prefix depends on its length alone, and all else
+sees it in coarser buckets. Reading questions depends on packed rows and their width, on remembered
+questions and a coarser bucket of their length; decoding, which takes longest to compile, on the
+last two, requests and completion; scoring on packed rows and their width, requests and completion
+twice (tokens that predict, tokens that are predicted).
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class _Wanted(NamedTuple):
 # Weights are always arguments: a jitted function that closes over them folds them as constants.
 _read_prefix = jax.jit(scoring.read_prefix, static_argnums=(0, 1))
 _read = jax.jit(decoding.read, static_argnums=(0, 1))
+_cut = jax.jit(decoding.cut, static_argnums=0)
 _decode = jax.jit(decoding.decode, static_argnums=(0, 1))
 _logprobs = jax.jit(scoring.logprobs, static_argnums=0)
 _divergences = jax.jit(scoring.divergences, static_argnums=0)
@@ -79,6 +80,14 @@ class Engine:
         """How many programs this engine has needed so far: distinct functions and shapes."""
         return len(self._programs)
 
+    def cut(self, variables: decoder.Variables) -> decoding.Layers:
+        """Return a copy of the weights, cut into layers as decoding needs them.
+
+        Cutting takes as long as sampling a token or two.
+        """
+        layers: decoding.Layers = self._run(_cut, self._config, variables)
+        return layers
+
     def generate(
         self,
         variables: decoder.Variables,
@@ -86,9 +95,11 @@ class Engine:
         *,
         temperature: float,
         max_tokens: int,
+        layers: decoding.Layers | None = None,
     ) -> tuple[list[types.Completion], types.Cost]:
         """Complete every request with at most `max_tokens` tokens; temperature 0 is greedy.
 
+        `layers`: what `cut` returned for these variables, where they answer more than once.
         A completion ends with its stop token if one came. Log-probabilities are those of the
         untempered distribution. Raises ValueError for an empty question, for a prompt that leaves
         no room for max_tokens in the model's context, and for values out of range.
@@ -101,12 +112,14 @@ class Engine:
             prompted = self._prompt(variables, prefixes[0], rows)
             how = self._sampling(rows, temperature, max_tokens)
             capacity = self._settings.buckets.completion.fit(max_tokens)
-            sampled = self._run(_decode, self._config, capacity, variables, prompted, how)
+            sampled = self._run(_decode, self._config, capacity, variables, layers, prompted, how)
             return self._completions(sampled, len(rows))
 
         started = time.perf_counter()
         room = [max_tokens] * len(requests)
         self._check_context(requests, room)
+        if layers is None and requests:
+            layers = self.cut(variables)
         completions, read = self._batched([variables], requests, room, work)
         sampled_tokens = sum(len(completion.tokens) for completion in completions)
         return completions, self._cost(read, sampled_tokens, started)

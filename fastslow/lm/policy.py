@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from fastslow import types
-from fastslow.lm import decoder, engine, model
+from fastslow.lm import decoder, decoding, engine, model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,5 +43,13 @@ class LanguagePolicy:
             for query in queries
         ]
         return self.engine.generate(
-            self.variables, requests, temperature=temperature, max_tokens=max_tokens
+            self.variables,
+            requests,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            layers=self._layers,
         )
+
+    @functools.cached_property
+    def _layers(self) -> decoding.Layers:
+        return self.engine.cut(self.variables)
