@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, logging
@@ -22,16 +23,23 @@ def telling_config_errors() -> Iterator[None]:
     """Tell in one line, and exit, that a configuration has no such key or cannot be read."""
     try:
         yield
-    except (AttributeError, OSError) as error:
+    except (AttributeError, KeyError, OSError) as error:
+        if not isinstance(error, OSError) and _is_of_a_file(error):
+            raise
         match error.args:
-            case (KeyError(args=(str(told),)),):  # ml_collections suggests the nearest key
+            # ml_collections suggests the nearest key
+            case (KeyError(args=(str(told),)),) | (str(told),) if not isinstance(error, OSError):
                 message = f"unknown configuration key {told}"
-            case _ if isinstance(error, OSError):
-                message = str(error)
             case _:
-                raise  # a mistake in the configuration file
+                message = str(error)
         print(f"error: {' '.join(message.split())}", file=sys.stderr)
         raise SystemExit(2) from error
+
+
+def _is_of_a_file(error: Exception) -> bool:
+    """Whether the mistake is in a configuration file, not in what a flag asks of it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return frames[-1].name == "<module>" or any(frame.name == "get_config" for frame in frames)
 
 
 def run_main(

@@ -24,6 +24,8 @@ with (
         CONFIG,
         str(pathlib.Path(__file__).parent / "configs" / "quickstart.py"),
         "Configuration file; set its keys with --config.section.key=value.",
+        lock_config=False,
+        accept_new_attributes=True,  # options of the user's own plug-ins; `settings` checks them
     )
 _TEST_CONFIG = flags.DEFINE_boolean(
     "test_config", False, "Take the configuration file's get_test_config(): tiny, under a minute."
@@ -86,6 +88,9 @@ def known_keys() -> list[str]:
 
 
 def _check(key: str, value: Any, known: Sequence[str]) -> None:
+    prefix, _, path = key.partition(".")
+    if prefix == CONFIG and path.partition(".")[0] in _SECTIONS:
+        return  # an option of a plug-in, of which `settings` knows more than the file
     if key not in known:
         raise registry.unknown("setting", key, known)
     wanted = {**dict.fromkeys(_SECTIONS, str), **dict.fromkeys(_SEEDS, int)}.get(key)

@@ -38,14 +38,23 @@ def resolve(
     """Return the configuration: the file, then --config.* and `overrides`, then the named flags.
 
     A plug-in named by a flag keeps the file's options that it knows; the others are dropped, and
-    `note` is told so, since they belong to the plug-in it replaces.
+    `note` is told so, since they belong to the plug-in it replaces. Options that were asked for
+    must be those of the plug-in.
     """
     mapping = _overridden(_load(flag, test), overrides).to_dict()
     overridden = {**config_flags.get_override_values(flags.FLAGS[flag]), **overrides}
-    for section, name in names.items():
-        if name is not None and name != mapping[section]["name"]:
-            keys = {k.split(".")[1] for k in overridden if k.startswith(f"{section}.")}
-            mapping[section] = _replace(section, name, mapping[section], keys, note)
+    for section, chosen in names.items():
+        old = mapping[section]
+        name = chosen or old["name"]
+        known = session.option_names(section, name, old)
+        if known is None:  # a factory of the user's that takes anything
+            mapping[section] = {**old, "name": name}
+            continue
+        keys = {k.split(".")[1] for k in overridden if k.startswith(f"{section}.")}
+        for key in sorted(keys - {"name"} - known):
+            raise registry.unknown(f"option of {section} {name!r}", key, known)
+        if name != old["name"]:
+            mapping[section] = _replace(section, name, old, known, note)
     mapping.update({key: value for key, value in seeds.items() if value is not None})
     if reflection.model is not None:
         _add_reflection(mapping["fast"], reflection)
@@ -67,11 +76,13 @@ def _flattened(node: ml_collections.ConfigDict, path: str = "") -> Iterator[str]
 def _overridden(
     loaded: ml_collections.ConfigDict, overrides: Mapping[str, Any]
 ) -> ml_collections.ConfigDict:
-    """Return a copy with the values of existing keys replaced; each keeps its type."""
+    """Return a copy with values set; those of existing keys keep their type."""
     copied = copy.deepcopy(loaded)
     for key, value in overrides.items():
         try:
             copied.update_from_flattened_dict({key: value})
+        except KeyError as error:
+            raise registry.unknown("configuration key", key, _flattened(loaded)) from error
         except TypeError as error:
             *parents, leaf = key.split(".")
             wanted = functools.reduce(operator.getitem, parents, copied).get_type(leaf).__name__
@@ -105,22 +116,16 @@ def _load(flag: str, test: bool) -> ml_collections.ConfigDict:
     if not hasattr(module, "get_test_config"):
         raise config.ConfigError(f"{path} has no get_test_config()")
     tiny: ml_collections.ConfigDict = module.get_test_config()
-    tiny.update_from_flattened_dict(config_flags.get_override_values(flags.FLAGS[flag]))
-    return tiny
+    return _overridden(tiny, config_flags.get_override_values(flags.FLAGS[flag]))
 
 
 def _replace(
     section: str,
     name: str,
     old: Mapping[str, Any],
-    asked_for: set[str],
+    known: set[str],
     note: Callable[[str], None],
 ) -> dict[str, Any]:
-    known = session.option_names(section, name)
-    if known is None:  # a factory of the user's that takes anything
-        return {**old, "name": name}
-    for key in sorted(asked_for - {"name"} - known):
-        raise registry.unknown(f"option of {section} {name!r}", key, known)
     dropped = [k for k, v in old.items() if v is not None and k != "name" and k not in known]
     if dropped and known:  # a null plug-in takes nothing, and nobody expects it to
         note(

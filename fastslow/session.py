@@ -7,7 +7,7 @@ import hashlib
 import pathlib
 import time
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastslow import (
     checkpoint,
@@ -156,10 +156,13 @@ def restore_at(
     return run_state.restore(checkpoint.restore(directory, position, target), experiment.learner)
 
 
-def option_names(section: str, name: str) -> set[str] | None:
-    """Return the options that plug-in `name` of a configuration section takes; None for any."""
+def option_names(section: str, name: str, options: Mapping[str, Any]) -> set[str] | None:
+    """Return the options that plug-in `name` of a configuration section takes; None for any.
+
+    `options` are those that are given, as far as they say what others there are.
+    """
     if section == "stream":
-        return streams.option_names(name)
+        return streams.option_names(name, {k: v for k, v in options.items() if v is not None})
     kinds: Mapping[str, registry.Registry] = {
         "model": loading.MODELS,
         "scheduler": scheduler.SCHEDULERS,

@@ -37,6 +37,19 @@ def test_every_option_of_every_scheduler_can_be_set_by_a_flag():
         assert all(section[key] in (None, options[key]) for key in options.keys() - {"name"})
 
 
+def test_options_of_ones_own_stream_are_flags_and_axes_of_a_grid(tmp_path):
+    given = ("--dry_run", f"--out={tmp_path}", "--test_config")
+    own = ("--stream=tests.streams.readme_stream:sums", "--config.stream.largest=9")
+    status, output = cli.run("sweep", *given, *own, "--grid=config.stream.order='given','mixed'")
+    assert status == 0, output
+    status, output = cli.run("sweep", *given, *own[:1], "--grid=config.stream.largest=9,10")
+    assert status == 0, output
+    assert "2 cells: 2 new" in output
+    status, output = cli.run("sweep", *given, *own[:1], "--grid=config.stream.larges=9,10")
+    assert status == 2
+    assert "'larges'; did you mean 'largest'" in output
+
+
 @pytest.fixture(scope="module")
 def run_of_both_kinds(tmp_path_factory):
     """Return the directory of a run on a convention and a skill, and what it printed."""
