@@ -46,9 +46,10 @@ def main(argv: Sequence[str]) -> None:
             raise registry.unknown("claim", name, claims.CLAIMS)
     root = pathlib.Path(_RESULTS.value)
     needed = dict.fromkeys(grid for name in names for grid in claims.CLAIMS[name].grids)
+    probes = [probe for name in names for probe in claims.CLAIMS[name].probes]
     if not _JUDGE_ONLY.value:
         for grid in needed:
-            sweep(grid, root)
+            sweep(grid, root, [probe for probe in probes if probe.grid == grid])
     if _DRY_RUN.value:
         return
     untold = []
@@ -62,7 +63,7 @@ def main(argv: Sequence[str]) -> None:
         raise results.ResultsError("; ".join(untold))
 
 
-def sweep(grid: str, root: pathlib.Path) -> None:
+def sweep(grid: str, root: pathlib.Path, probes: Sequence[grids.Probe]) -> None:
     """Run and probe what is missing of a grid and keep what is finished, also if some run fails."""
     if not _DRY_RUN.value:
         results.lend(grid, root, pathlib.Path(_OUT.value))
@@ -76,7 +77,7 @@ def sweep(grid: str, root: pathlib.Path) -> None:
         return grids.GRIDS[grid].holds(run.config, full=_FULL.value)
 
     found = results.find([grid], pathlib.Path(_OUT.value), wanted)
-    for probe in grids.GRIDS[grid].probes:
+    for probe in probes:
         for run in found.get(f"{grid}/{probe.scheduler}", {}).values():
             ask(probe, run.directory)
     made = [run for of_method in found.values() for run in of_method.values()]

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from experiments.evidence import effects, judging
+from experiments.evidence import effects, grids, judging
 
 
 class Claim(NamedTuple):
-    """A statement, the grids whose runs it is judged on, and its measurable parts."""
+    """A statement, the grids whose runs it is judged on, its measurable parts, and its probes.
+
+    The probes are measured of the runs before, where some part reads what they find.
+    """
 
     statement: str
     grids: tuple[str, ...]
     parts: tuple[judging.Part, ...]
+    probes: tuple[grids.Probe, ...] = ()
 
 
 _FST, _SLOW = "two_tasks/interleave", "two_tasks/slow_only"
@@ -124,6 +128,7 @@ CLAIMS: Mapping[str, Claim] = {
                 -0.05,
             ),
         ),
+        (grids.Probe("two_tasks", "interleave", "plasticity", ("--probe_task=food",)),),
     ),
     "zero_start": Claim(
         "From seed prompts without reward, slow-only stays near zero while Fast-Slow leaves it.",

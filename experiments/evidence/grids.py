@@ -13,8 +13,9 @@ _CONFIGS = pathlib.Path(__file__).parent / "configs"
 
 
 class Probe(NamedTuple):
-    """A diagnostic of every finished run of one scheduler, with flags of experiments.probe."""
+    """A diagnostic of a grid's finished runs of one scheduler, with flags of experiments.probe."""
 
+    grid: str
     scheduler: str
     what: str
     flags: tuple[str, ...] = ()
@@ -31,7 +32,6 @@ class Grid(NamedTuple):
     schedulers: tuple[str, ...]
     more: tuple[str, ...]
     full: Mapping[str, int]
-    probes: tuple[Probe, ...]
 
     def flags(self, seeds: str, *, full: bool) -> list[str]:
         """Return the flags that a sweep over this grid takes."""
@@ -85,16 +85,14 @@ def _grid(
     *schedulers: str,
     more: tuple[str, ...] = (),
     full: Mapping[str, int] = _LONG,
-    probes: tuple[Probe, ...] = (),
 ) -> Grid:
-    return Grid(_CONFIGS / f"{name}.py", schedulers, more, full, probes)
+    return Grid(_CONFIGS / f"{name}.py", schedulers, more, full)
 
 
 _OTHERS = ("durable", "conflict")
-_PLASTICITY = Probe("interleave", "plasticity", ("--probe_task=food",))
 
 GRIDS: Mapping[str, Grid] = {
-    "two_tasks": _grid("two_tasks", "interleave", "slow_only", "fast_only", probes=(_PLASTICITY,)),
+    "two_tasks": _grid("two_tasks", "interleave", "slow_only", "fast_only"),
     "zero_start": _grid("zero_start", "interleave", "slow_only"),
     "mixed": _grid("mixed", "gain_cost", "random", "oracle", more=_OTHERS),
     "mixed_halved": _grid("mixed_halved", "interleave", full=_HALVED),
