@@ -2,7 +2,7 @@
 
 `results/GRID/CELL/` is a run directory with config.json, records.jsonl (without proposals and other
 details of the channels), diagnostics and DONE; `results/CLAIM.json` is what was judged on them,
-`README.md` the table of all. `experiments.compare --runs='experiments/evidence/results/GRID/*'`
+`CLAIM.md` what a person says of it, `README.md` the table of all with these words. `experiments.compare --runs='experiments/evidence/results/GRID/*'`
 reads them too.
 """
 
@@ -157,7 +157,7 @@ def write(
 
 
 def table(root: pathlib.Path) -> str:
-    """Return the Markdown table of every claim that was judged, failures first."""
+    """Return the Markdown table of every claim that was judged, failures first, and the words."""
     kept = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(root.glob("*.json"))}
     order = {"fails": 0, "open": 1, "holds": 2}
     lines = [
@@ -169,12 +169,16 @@ def table(root: pathlib.Path) -> str:
         "| Claim | Verdict | Measured | Mean [95% interval] | Bound | Runs |",
         "|---|---|---|---|---|---|",
     ]
-    for name, judged in sorted(kept.items(), key=lambda item: order[item[1]["verdict"]]):
+    ranked = sorted(kept.items(), key=lambda item: order[item[1]["verdict"]])
+    for name, judged in ranked:
         for number, part in enumerate(judged["parts"]):
             head = (
                 f"{judged['claim']} (`{name}`) | **{judged['verdict']}**" if not number else " | "
             )
             lines.append(f"| {head} | {part['what']}: {part['verdict']} | {_interval(part)} |")
+    for name, _ in ranked:
+        if (said := root / f"{name}.md").exists():
+            lines += ["", f"## {name}", "", said.read_text("utf-8").strip()]
     return "\n".join(lines) + "\n"
 
 
