@@ -2,8 +2,8 @@
 
 `results/GRID/CELL/` is a run directory with config.json, records.jsonl (without proposals and other
 details of the channels), diagnostics and DONE; `results/CLAIM.json` is what was judged on them,
-`CLAIM.md` what a person says of it, `README.md` the table of all with these words. `experiments.compare --runs='experiments/evidence/results/GRID/*'`
-reads them too.
+`CLAIM.md` what a person says of it, `README.md` the table of all with these words.
+`experiments.compare --runs='experiments/evidence/results/GRID/*'` reads them too.
 """
 
 from __future__ import annotations
