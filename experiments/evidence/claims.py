@@ -9,9 +9,9 @@ from experiments.evidence import effects, grids, judging
 
 
 class Claim(NamedTuple):
-    """A statement, the grids whose runs it is judged on, its measurable parts, and its probes.
+    """A statement, the grids whose runs it is judged on, its measurable parts, and what they read.
 
-    The probes are measured of the runs before, where some part reads what they find.
+    `probes` are the diagnostics that must have been asked of the runs.
     """
 
     statement: str
