@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import itertools
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -35,7 +36,13 @@ def probe(state: RunState, lesson: types.Lesson) -> types.Probe:
     """Collect the facts about `lesson` that need no forward pass."""
     times = collections.Counter(state.taught)[lesson.task_name]
     since = state.taught[::-1].index(lesson.task_name) + 1 if times else 0
-    return types.Probe(times_seen=times, lessons_since=since, lesson_number=len(state.taught))
+    visits = [name for name, _ in itertools.groupby((*state.taught, lesson.task_name))]
+    return types.Probe(
+        times_seen=times,
+        lessons_since=since,
+        lesson_number=len(state.taught),
+        returns=visits.count(lesson.task_name) - 1,
+    )
 
 
 def save(state: RunState, model: learner.Learner) -> types.Saved:

@@ -227,7 +227,7 @@ class Policy(Protocol):
 class Probe(NamedTuple):
     """Cheap facts about a lesson under the current state, for the scheduler.
 
-    The first three need no forward pass. The others are measured only for a policy that asks
+    Those up to `draw` need no forward pass. The others are measured only for a policy that asks
     (`Scheduler.probing`), and NaN where they were not, or where the learner cannot tell. Rewards
     are means in [0, 1]. "Sampled" is at temperature 1 on some of the lesson's own examples.
     """
@@ -235,6 +235,7 @@ class Probe(NamedTuple):
     times_seen: int  # earlier lessons of the same task
     lessons_since: int  # lessons since the task was last taught; 0 if never
     lesson_number: int  # lessons of any task before this one
+    returns: int = 0  # how often the task came back after lessons of others, now included
     draw: int = 0  # seed for what the policy decides by lot
     validation_reward: float = float("nan")  # greedy, best prompt, on validation examples
     sampled_reward: float = float("nan")  # over all prompts of the task

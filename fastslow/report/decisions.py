@@ -26,6 +26,9 @@ FACTS: Mapping[str, Fact] = {
     "lessons_since": Fact(
         "Lessons\nsince", "since the task was last taught; 0 if never", wording.quantity
     ),
+    "returns": Fact(
+        "Times\nback", "after lessons of other tasks, this one included", wording.quantity
+    ),
     "validation_reward": Fact(
         "Validation\nreward", "mean on validation examples, greedy, best prompt", wording.score
     ),

@@ -6,7 +6,7 @@ from fastslow import scheduler, types
 from fastslow.learners import frozen_weights, seed_prompts
 
 LESSON = types.Lesson(0, "a", ())
-PROBE = types.Probe(1, 2, 3, validation_reward=0.2, malformed_share=0.5, cosine=0.3)
+PROBE = types.Probe(1, 2, 3, returns=1, validation_reward=0.2, malformed_share=0.5, cosine=0.3)
 STATE = types.ModelState(slow={}, fast={})
 
 

@@ -34,11 +34,12 @@ def test_only_facts_that_were_measured_are_shown():
     rows = [_lesson(()), _lesson((), cosine=-0.25, drift=0.02, gradient_norm=5.0501)]
     shown = decisions.facts(rows)
     assert [name.replace("\n", " ") for name in shown.header] == [
-        *("Lesson", "Task", "Times seen", "Lessons since", "Gradient norm", "Cosine", "Drift")
+        *("Lesson", "Task", "Times seen", "Lessons since", "Times back"),
+        *("Gradient norm", "Cosine", "Drift"),
     ]
     assert shown.rows == (
-        ("1", "tomi", "1", "2", "–", "–", "–"),
-        ("2", "tomi", "1", "2", "5.05", "−0.250", "0.02"),
+        ("1", "tomi", "1", "2", "0", "–", "–", "–"),
+        ("2", "tomi", "1", "2", "0", "5.05", "−0.250", "0.02"),
     )
 
 

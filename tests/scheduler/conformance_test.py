@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from fastslow import config, registry, scheduler, types
+from fastslow import config, registry, run_state, scheduler, types
 
 LESSONS = [types.Lesson(i, task, ()) for i, task in enumerate("ababba")]
 FACTS = {"validation_reward": 0.5, "silent_share": 0.2, "cosine": 0.0, "drift": 0.1}
@@ -17,10 +17,9 @@ def play(name, options=None, facts=None):
     policy = scheduler.SCHEDULERS.build(name, options)
     state, seen, decisions = policy.init(), [], []
     for lesson in LESSONS:
-        since = seen[::-1].index(lesson.task_name) + 1 if lesson.task_name in seen else 0
         measured = FACTS | (facts or {}) if policy.probing else {}
-        counts = (seen.count(lesson.task_name), since, len(seen))
-        probe = types.Probe(*counts, draw=lesson.index, **measured)
+        before = run_state.RunState(0, types.ModelState({}, {}), state, tuple(seen))
+        probe = run_state.probe(before, lesson)._replace(draw=lesson.index, **measured)
         state = json.loads(json.dumps(state))  # as a checkpoint would
         decisions.append(policy.decide(state, lesson, probe))
         absorbed = [
