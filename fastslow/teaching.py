@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -61,16 +62,18 @@ def teach(teacher: Teacher, state: run_state.RunState, lesson: types.Lesson, see
     probe, sketches, deciding = look(teacher, state, lesson, seeds.derive(seed, "probe"))
     decision = teacher.scheduler.decide(state.scheduler, lesson, probe)
     teacher.watcher.lesson_started(lesson, decision)
-    before = probe.validation_reward
-    trials = tuple(
-        compare(teacher, state, lesson, budgets, before, seed) for budgets in decision.trials
+    tried = functools.partial(
+        attempt, teacher, state, lesson, before=probe.validation_reward, seed=seed
     )
+    trials = []
+    for budgets in decision.trials:
+        teacher.watcher.trial_started(budgets)
+        trials.append(compare(teacher, state, lesson, tried(budgets)))
     if trials:
         kept = max(trials, key=lambda trial: trial.value)
         teacher.watcher.trial_kept(kept.budgets, kept.value, kept.absorbed)
     else:
-        budgets = types.Budgets(decision.fast_budget, decision.slow_steps)
-        kept = attempt(teacher, state, lesson, budgets, before, seed)
+        kept = tried(types.Budgets(decision.fast_budget, decision.slow_steps))
     deciding += sum((trial.cost for trial in trials if trial is not kept), kept.measuring)
     _, slow = kept.absorbed
     after = dataclasses.replace(
@@ -82,7 +85,7 @@ def teach(teacher: Teacher, state: run_state.RunState, lesson: types.Lesson, see
         slow_steps=state.slow_steps + len(slow.details.get("steps", ())),
         cost=state.cost + deciding + kept.learning,
     )
-    return Taught(after, probe, decision, kept.absorbed, kept.reselected, trials, deciding)
+    return Taught(after, probe, decision, kept.absorbed, kept.reselected, tuple(trials), deciding)
 
 
 def look(
@@ -120,6 +123,7 @@ def attempt(
     state: run_state.RunState,
     lesson: types.Lesson,
     budgets: types.Budgets,
+    *,
     before: float,
     seed: int,
 ) -> Trial:
@@ -170,16 +174,9 @@ def absorb(
 
 
 def compare(
-    teacher: Teacher,
-    state: run_state.RunState,
-    lesson: types.Lesson,
-    budgets: types.Budgets,
-    before: float,
-    seed: int,
+    teacher: Teacher, state: run_state.RunState, lesson: types.Lesson, trial: Trial
 ) -> Trial:
-    """Attempt a trial and value it: the mean validation reward over all tasks taught so far."""
-    teacher.watcher.trial_started(budgets)
-    trial = attempt(teacher, state, lesson, budgets, before, seed)
+    """Measure a trial's value: the mean validation reward over all tasks taught so far."""
     names = dict.fromkeys((*state.taught, lesson.task_name))
     value, cost = validate(teacher, trial.model, [teacher.tasks[name] for name in names])
     return trial._replace(value=value, measuring=trial.measuring + cost)

@@ -134,6 +134,36 @@ def test_of_equal_trials_the_first_is_kept():
     assert taught.state.model is taught.trials[0].model
 
 
+class Listening(progress.Silent):
+    """Note the trials that are told, and what became of the lesson in the weights."""
+
+    def __init__(self):
+        self.told = []
+
+    def trial_started(self, budgets):
+        self.told.append(("started", budgets))
+
+    def absorbed(self, result):
+        if result.channel == "slow":
+            self.told.append(result.outcome)
+
+    def trial_kept(self, budgets, value, absorbed):
+        self.told.append(("kept", budgets, value, absorbed))
+
+
+def test_trials_are_told_as_they_come_and_then_which_is_kept():
+    trials = tuple(types.Budgets(*t) for t in ((0, 0), (0, 4)))
+    listening = Listening()
+    taught = teach(teacher((0, 0, "try", trials))._replace(watcher=listening))
+    first, second = taught.trials
+    kept = ("kept", second.budgets, second.value, second.absorbed)
+    begun = [("started", first.budgets), "skipped", ("started", second.budgets), "changed"]
+    assert listening.told == [*begun, kept]
+    alone = Listening()
+    teach(teacher((0, 4, "weights"))._replace(watcher=alone))
+    assert alone.told == ["changed"]
+
+
 def test_trials_are_judged_on_all_tasks_taught_so_far():
     """Green forgets red here: after it the value counts both."""
     made = teacher((0, 4, "weights"))
