@@ -24,14 +24,15 @@ def telling_config_errors() -> Iterator[None]:
     try:
         yield
     except (AttributeError, KeyError, OSError) as error:
-        if not isinstance(error, OSError) and _is_of_a_file(error):
-            raise
-        match error.args:
-            # ml_collections suggests the nearest key
-            case (KeyError(args=(str(told),)),) | (str(told),) if not isinstance(error, OSError):
-                message = f"unknown configuration key {told}"
-            case _:
+        match error:
+            case OSError():
                 message = str(error)
+            case AttributeError(args=(KeyError(args=(str(told),)),)) | KeyError(args=(str(told),)):
+                if _is_of_a_file(error):
+                    raise
+                message = f"unknown configuration key {told}"  # it suggests the nearest
+            case _:
+                raise
         print(f"error: {' '.join(message.split())}", file=sys.stderr)
         raise SystemExit(2) from error
 
