@@ -68,6 +68,14 @@ def test_prompts_move_before_weights_and_both_see_the_lesson(whole):
     assert lesson["probe"]["validation_reward"] is None  # this policy does not ask for it
 
 
+def test_rows_say_what_the_policy_knows_after_the_lesson(tmp_path):
+    made = experiment("gain_cost")
+    state = run.run(made, fresh(made), tmp_path, progress.Silent())
+    known = [row["scheduler_state"] for row in rows(tmp_path) if row["kind"] == "lesson"]
+    assert known[-1] == state.scheduler
+    assert known[0] not in (made.scheduler.init(), state.scheduler)
+
+
 def test_scores_are_the_mean_of_the_written_predictions(whole):
     _, _, directory = whole
     last = rows(directory)[-1]

@@ -38,7 +38,7 @@ VALUES: Mapping[str, str] = {  # by key, with blanks between; no value belongs t
 @schedule.scheduled
 def stream(
     key_count: int = 3,
-    updates: str | int | Sequence[int] = (1, 3, 8),
+    updates: str | Sequence[int] = (1, 3, 8),
     train: int = 512,
     validation: int = task_makers.VALIDATION,
     test: int = task_makers.TEST,
@@ -47,9 +47,9 @@ def stream(
     """The latest value of a key in a list of updates; a task per number of updates of a key.
 
     `key_count` keys are drawn for every item among those of VALUES, and each is updated as often as
-    an entry of `updates` says (a number, a sequence, or numbers with commas between). Values of a
-    key do not repeat within an item. Items are drawn from `split_seed`. Raises StreamError for
-    impossible options.
+    an entry of `updates` says (a sequence, or numbers with commas between). Values of a key do not
+    repeat within an item. Items are drawn from `split_seed`. Raises StreamError for impossible
+    options.
     """
     taken: set[str] = set()
     made = []
@@ -87,9 +87,7 @@ def most_updates() -> int:
     return min(len(values_of(key)) for key in VALUES)
 
 
-def _numbers(updates: str | int | Sequence[int]) -> list[int]:
-    if isinstance(updates, int):
-        return [updates]
+def _numbers(updates: str | Sequence[int]) -> list[int]:
     listed = updates.split(",") if isinstance(updates, str) else updates
     try:
         return [int(times) for times in listed]

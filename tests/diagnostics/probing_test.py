@@ -79,6 +79,7 @@ def test_program_shows_tables_and_where_they_are(run):
     ],
 )
 def test_program_says_in_one_line_what_is_wrong(run, arguments, told):
-    _, output = cli.run("probe", f"--workdir={run}", *arguments)
+    status, output = cli.run("probe", f"--workdir={run}", *arguments)
+    assert status == 2
     assert told in output.replace("\n", " ")
     assert "Traceback" not in output
