@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from experiments import program
-from fastslow import checkpoint, run_directory, session
-from fastslow.lm import compilation
+from fastslow import checkpoint, computing, run_directory, session
 from fastslow.sweep import cells, process
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the cell.", required=True)
@@ -25,7 +24,7 @@ _LEASH = flags.DEFINE_boolean("leash", False, "End as soon as standard input clo
 def main(argv: Sequence[str]) -> None:
     """Begin the run of the cell, or go on with it."""
     program.reject_arguments(argv)
-    compilation.enable_cache()
+    computing.prepare()
     if _LEASH.value:
         process.die_with(sys.stdin.fileno())
     directory = pathlib.Path(_WORKDIR.value)

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from absl import flags
 
 from experiments import program
+from fastslow import computing
 from fastslow.export import export
-from fastslow.lm import compilation
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.", required=True)
 _OUT = flags.DEFINE_string("out", None, "Directory to write, new or empty.", required=True)
@@ -33,7 +33,7 @@ _DTYPE = flags.DEFINE_string(
 def main(argv: Sequence[str]) -> None:
     """Write the formats, and print how to load them."""
     program.reject_arguments(argv)
-    compilation.enable_cache()
+    computing.prepare()
     workdir, out = pathlib.Path(_WORKDIR.value), pathlib.Path(_OUT.value)
     print(export.write(workdir, out, _WHAT.value, position=_EVENT.value, dtype=_DTYPE.value))
 

@@ -20,9 +20,8 @@ import rich.console
 from absl import flags
 
 from experiments import program
-from fastslow import config
+from fastslow import computing, config
 from fastslow.diagnostics import contracts, probing
-from fastslow.lm import compilation
 from fastslow.report import table, wording
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.", required=True)
@@ -47,7 +46,7 @@ _FORCE = flags.DEFINE_boolean("force", False, "Measure again what has been measu
 def main(argv: Sequence[str]) -> None:
     """Measure, and print every table as soon as it is there."""
     program.reject_arguments(argv)
-    compilation.enable_cache()
+    computing.prepare()
     given = [*_OPTION.value]
     if _PROBE_TASK.value is not None:
         given.append(f"plasticity.task={_PROBE_TASK.value!r}")

@@ -17,8 +17,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from experiments import program, run_flags, settings
-from fastslow import session
-from fastslow.lm import compilation
+from fastslow import computing, session
 
 flags.adopt_module_key_flags(run_flags)
 _WORKDIR = flags.DEFINE_string(
@@ -30,7 +29,7 @@ _RESUME = flags.DEFINE_boolean("resume", False, "Go on with the run in the run d
 def main(argv: Sequence[str]) -> None:
     """Resolve the configuration, then hand over to the library."""
     program.reject_arguments(argv)
-    compilation.enable_cache()
+    computing.prepare()
     run = run_flags.resolve()
     workdir = pathlib.Path(_WORKDIR.value or settings.default_workdir(run_flags.CONFIG, run))
     session.run(

@@ -1,0 +1,41 @@
+"""What a program's main sets up in its process before it computes; nothing does it at import."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+import jax
+
+from fastslow import cache
+
+_M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
+_MEBIBYTE = 1 << 20
+
+
+def prepare() -> None:
+    """Keep compiled programs in the user's cache, and no memory of freed arrays."""
+    keep_programs()
+    map_large_blocks()
+
+
+def keep_programs() -> None:
+    """Let jax keep compiled programs across processes, in the user's cache directory."""
+    directory = cache.directory() / "compiled"
+    directory.mkdir(parents=True, exist_ok=True)
+    jax.config.update("jax_compilation_cache_dir", str(directory))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+def map_large_blocks(smallest: int = _MEBIBYTE) -> bool:
+    """Let every block from `smallest` bytes on be a mapping of its own; return whether it is done.
+
+    glibc raises this threshold by itself to as much as 32 MiB when a large block is freed. Arrays
+    below it then live and die on heaps that small long-lived objects pin: a run that makes an array
+    of some megabytes per weight and layer, over and over, ends at more than twice the memory that
+    it ever used at once. Platforms without the option are left as they are.
+    """
+    if sys.platform != "linux":
+        return False
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    return set_option is not None and set_option(_M_MMAP_THRESHOLD, smallest) == 1
