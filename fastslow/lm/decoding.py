@@ -46,6 +46,14 @@ class Sampled(NamedTuple):
     finished: jax.Array  # (R,) bool: whether a stop token came
 
 
+class _Fixed(NamedTuple):
+    """What is the same in every step, made before the loop so that no step makes it again."""
+
+    layers: Layers
+    memories: tuple[tuple[attention.Memory, attention.Memory], ...]  # per layer, only read
+    rotations: block.Rotation  # of the tokens that may come, T = N
+
+
 class _State(NamedTuple):
     step: jax.Array  # () int32: tokens sampled so far
     sampled: Sampled
@@ -102,15 +110,19 @@ def decode(
 
     `layers` are the variables as `cut` returns them.
     """
-    memories = _cut((prompted.prefix, prompted.question), shape.layers)
     rows = how.seeds.shape[0]
     real = _by_row(prompted.question_length > 0, rows)
+    fixed = _Fixed(
+        layers,
+        _cut((prompted.prefix, prompted.question), shape.layers),
+        decoder.rotation(shape, _positions(prompted, rows, capacity)),
+    )
 
     def unfinished(state: _State) -> jax.Array:
         return (state.step < how.limit) & jnp.any(real & ~state.sampled.finished)
 
     def advance(state: _State) -> _State:
-        logits, recent = _step(shape, variables, layers, memories, prompted, state)
+        logits, recent = _step(shape, variables, fixed, prompted, state)
         return _State(state.step + 1, _append(state.sampled, logits, state.step, how), recent)
 
     first = _append(_empty(rows, capacity), _by_row(prompted.logits, rows), jnp.int32(0), how)
@@ -130,28 +142,32 @@ def _cut(stacked: Any, count: int) -> tuple[Any, ...]:
 def _step(
     shape: config.DecoderConfig,
     variables: Any,
-    layers: Layers,
-    memories: tuple[tuple[attention.Memory, attention.Memory], ...],
+    fixed: _Fixed,
     prompted: Prompted,
     state: _State,
 ) -> tuple[jax.Array, tuple[attention.Memory, ...]]:
     """Read the last sampled tokens: return logits (R, V) of the next and the written memories."""
     slot = state.step - 1
-    tokens = jax.lax.dynamic_slice_in_dim(state.sampled.tokens, slot, 1, axis=1)
     lengths = prompted.question_length[:, None]
     width = prompted.question.size
-    positions = prompted.prefix_length + lengths + slot
-    rotation = decoder.rotation(shape, _by_row(positions, len(tokens)))
+    at = lambda table: jax.lax.dynamic_slice_in_dim(table, slot, 1, axis=1)
+    tokens, rotation = jax.tree.map(at, (state.sampled.tokens, fixed.rotations))
     now = block.Now(rotation, prompted.prefix_length, jnp.arange(width) >= width - lengths, slot)
     module = block.Block(shape)
     # Jitted, so that it is traced once and not for every layer.
     layer = jax.jit(functools.partial(decoder.apply, module, method=block.Block.step))
     x = decoder.embedded(shape, variables, tokens)
     recent = []
-    for weights, read_only, memory in zip(layers, memories, state.recent, strict=True):
+    for weights, read_only, memory in zip(fixed.layers, fixed.memories, state.recent, strict=True):
         x, written = layer(weights, x, block.Past(*read_only, memory), now)
         recent.append(written)
     return decoder.logits(shape, variables, x)[:, 0], tuple(recent)
+
+
+def _positions(prompted: Prompted, rows: int, capacity: int) -> jax.Array:
+    """Return where in its row each token of a completion stands, (R, N)."""
+    lengths = prompted.prefix_length + prompted.question_length[:, None]
+    return _by_row(lengths + jnp.arange(capacity), rows)
 
 
 def _by_row(of_question: jax.Array, rows: int) -> jax.Array:
