@@ -39,6 +39,13 @@ class Trial(NamedTuple):
         return self.learning + self.measuring
 
     @property
+    def charged(self) -> tuple[types.Absorbed, types.Absorbed]:
+        """Both channels, with choosing prompts again as a cost of the weights, who needed it."""
+        fast, slow = self.absorbed
+        again = self.reselected.cost if self.reselected else types.Cost()
+        return fast, slow._replace(cost=slow.cost + again)
+
+    @property
     def learning(self) -> types.Cost:
         """What both channels used."""
         parts = (*self.absorbed, *([self.reselected] if self.reselected else []))
@@ -79,7 +86,7 @@ def teach(teacher: Teacher, state: run_state.RunState, lesson: types.Lesson, see
     after = dataclasses.replace(
         state,
         model=kept.model,
-        scheduler=teacher.scheduler.observe(state.scheduler, lesson, probe, kept.absorbed),
+        scheduler=teacher.scheduler.observe(state.scheduler, lesson, probe, kept.charged),
         taught=(*state.taught, lesson.task_name),
         sketches=sketches if slow.outcome == "changed" else state.sketches,
         slow_steps=state.slow_steps + len(slow.details.get("steps", ())),
@@ -97,13 +104,17 @@ def look(
         return probe, state.sketches, types.Cost()
     measured = teacher.learner.probe(state.model, lesson, seeds.derive(seed, "learner"))
     task = teacher.tasks[lesson.task_name]
-    reward, cost = validate(teacher, state.model, [task])
-    facts: dict[str, Any] = {**measured.facts, "validation_reward": reward}
+    answered = answers(teacher, state.model, [task])
+    facts: dict[str, Any] = {
+        **measured.facts,
+        "validation_reward": answered.scores[task.name],
+        "malformed_share": evaluator.malformed_share(task, answered.graded[task.name]),
+    }
     sketches = dict(state.sketches)
     if measured.sketch is not None:
         facts["cosine"] = most_opposed(measured.sketch, state.sketches, lesson.task_name)
         sketches[lesson.task_name] = measured.sketch
-    return probe._replace(**facts), sketches, measured.cost + cost
+    return probe._replace(**facts), sketches, measured.cost + answered.cost
 
 
 def most_opposed(
@@ -185,7 +196,16 @@ def compare(
 def validate(
     teacher: Teacher, state: types.ModelState, tasks: Iterable[types.Task]
 ) -> tuple[float, types.Cost]:
-    """Return the mean over tasks of the greedy reward on their first validation examples.
+    """Return the mean over tasks of the greedy reward on their first validation examples."""
+    answered = answers(teacher, state, tasks)
+    scores = answered.scores
+    return math.fsum(scores.values()) / len(scores), answered.cost
+
+
+def answers(
+    teacher: Teacher, state: types.ModelState, tasks: Iterable[types.Task]
+) -> evaluator.Evaluation:
+    """Return the greedy answers to the tasks' first validation examples, graded.
 
     Always the same examples, so that two states are compared on the same ones; never test examples.
     """
@@ -194,6 +214,4 @@ def validate(
         for task in tasks
     ]
     settings = dataclasses.replace(teacher.evaluation, samples=1, temperature=0.0)
-    result = evaluator.evaluate(teacher.learner, state, probes, settings, 0)
-    scores = result.scores
-    return math.fsum(scores.values()) / len(scores), result.cost
+    return evaluator.evaluate(teacher.learner, state, probes, settings, 0)

@@ -241,7 +241,7 @@ class Probe(NamedTuple):
     sampled_reward: float = float("nan")  # over all prompts of the task
     best_minus_mean: float = float("nan")  # sampled: the best prompt's mean minus that of all
     silent_share: float = float("nan")  # groups of samples whose rewards are all equal
-    malformed_share: float = float("nan")  # of wrong samples: right for no example of the lesson
+    malformed_share: float = float("nan")  # of wrong validation answers: none of the choices
     advantage_mass: float = float("nan")  # mean |reward - mean of its group|, sampled
     gradient_norm: float = float("nan")  # of the objective, at the sampled answers
     expected_gain: float = float("nan")  # of sampled reward by one slow step, first order

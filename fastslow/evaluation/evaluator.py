@@ -55,6 +55,27 @@ def evaluate(
     return Evaluation(graded, cost)
 
 
+def malformed_share(task: types.Task, graded: Sequence[Graded]) -> float:
+    """Return the share of wrong answers to closed questions that would be right for no choice.
+
+    Their form is wrong (a sentence, an unknown label), which a prompt can tell. The other ones are
+    wrong choices: the skill is missing. NaN if no closed question was answered wrongly.
+    """
+    wrong = [g for g in graded if g.score.value < 1 and _is_closed(g.example)]
+    malformed = [g for g in wrong if not _would_be_right(task.scorer, g)]
+    return len(malformed) / len(wrong) if wrong else math.nan
+
+
+def _is_closed(example: Any) -> bool:
+    return isinstance(example, types.Example) and bool(example.choices)
+
+
+def _would_be_right(scorer: types.Scorer, graded: Graded) -> bool:
+    """Whether the answer is right for some choice of its question."""
+    asked = (graded.example._replace(target=choice) for choice in graded.example.choices)
+    return any(scorer(graded.prediction, example).value >= 1 for example in asked)
+
+
 def grade(
     task: types.Task, examples: types.Split, predictions: Sequence[Any], sample: int
 ) -> list[Graded]:

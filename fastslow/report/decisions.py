@@ -43,7 +43,7 @@ FACTS: Mapping[str, Fact] = {
     ),
     "malformed_share": Fact(
         "Malformed",
-        "share of wrong answers that are right for no example of the lesson: wrong in form",
+        "share of wrong validation answers that are none of the choices: wrong in form",
         wording.score,
     ),
     "advantage_mass": Fact(

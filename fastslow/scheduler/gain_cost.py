@@ -39,9 +39,10 @@ class GainCost:
     first text is expected to mend forms and weights to mend choices (`suited`, `unsuited`). For a
     task that the channel was taught before, it is averaged with what it closed of that task lately.
     The channel that promises more comes first; the other one is expected to close its share only
-    of what the first leaves. The prices are `drift_price` per nat per token of drift that slow
-    lessons caused lately, and `lesson_price` for the compute of a lesson by both channels, divided
-    between them by their floating-point operations. The slow channel is out when no group of
+    of what the first leaves. A measured gain teaches the less, the less there was to gain beside
+    `gain_error`. The prices are `drift_price` per nat per token of drift that slow lessons caused
+    lately, and `lesson_price` for the compute of a lesson by both channels, divided between them by
+    their floating-point operations. The slow channel is out when no group of
     samples has reward variance, the fast one when the prompt is full. A channel that does not pay
     is tried all the same with probability exploration / (1 + lessons so far).
     """
@@ -53,6 +54,7 @@ class GainCost:
     suited: float = 0.5  # share of errors that an untried channel closes of the kind it is for
     unsuited: float = 0.1  # and of the other kind
     memory: float = 0.5  # weight of the past against the newest observation
+    gain_error: float = 0.1  # standard error of a measured gain, in reward
     exploration: float = 0.5
     full_prompt: float = 0.95  # share of its size limit from which a prompt counts as full
 
@@ -60,7 +62,8 @@ class GainCost:
 
     def __post_init__(self) -> None:
         """Raise ValueError for values out of range."""
-        for name in ("drift_price", "lesson_price", "suited", "unsuited", "exploration"):
+        prices = ("drift_price", "lesson_price")
+        for name in (*prices, "suited", "unsuited", "gain_error", "exploration"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if not 0 <= self.memory < 1:
@@ -76,7 +79,7 @@ class GainCost:
             }
             for name, own in _SUITED.items()
         }
-        return {**known, "step_drift": None, "drift": 0.0, "pending": False}
+        return {**known, "step_drift": None, "drift": {}, "slow_lessons": 0}
 
     def decide(self, state: types.Json, lesson: types.Lesson, probe: types.Probe) -> types.Decision:
         """Return the budgets of the channels that pay, and the reckoning as the reason."""
@@ -105,16 +108,18 @@ class GainCost:
         absorbed: Sequence[types.Absorbed],
     ) -> types.Json:
         """Return the state with what the channels that worked closed, cost and drifted."""
-        new = self._drifted(state, probe)
+        new = self._drifted(state, lesson.task_name, probe)
         headroom = 1.0 - probe.validation_reward
         for part in absorbed:
             if part.outcome == "skipped":
                 continue
-            share = max(-1.0, min(1.0, part.gain / headroom)) if headroom > 0 else 0.0
-            new[part.channel] = self._worked(state[part.channel], lesson.task_name, probe, share)
-            flops = self._mix(state[part.channel]["flops"], part.cost.flops)
-            new[part.channel] |= {"flops": flops}
-            new["pending"] = new["pending"] or (part.channel, part.outcome) == ("slow", "changed")
+            known = state[part.channel]
+            if headroom > 0:
+                known = self._worked(known, lesson.task_name, probe, part.gain, headroom)
+            if part.cost.flops > 0:  # a channel that could not begin tells nothing of its price
+                known = {**known, "flops": self._mix(known["flops"], part.cost.flops)}
+            new[part.channel] = known
+            new["slow_lessons"] += (part.channel, part.outcome) == ("slow", "changed")
             headroom -= part.gain
         return new
 
@@ -143,31 +148,52 @@ class GainCost:
         return Offer(gain, drift, compute)
 
     def _worked(
-        self, known: Mapping[str, Any], task: str, probe: types.Probe, share: float
+        self, known: Mapping[str, Any], task: str, probe: types.Probe, gain: float, headroom: float
     ) -> dict[str, Any]:
         """Move what is expected per kind of error towards the share that was closed.
 
         The normalised delta rule: each kind is corrected as much as it took part in the
-        expectation, which together moves by 1 - memory of the surprise.
+        expectation, which together moves by 1 - memory of the surprise, times how much of the
+        surprise is no error of measurement.
         """
-        surprise = share - _expected(known["kinds"], probe)
+        share = max(-1.0, min(1.0, gain / headroom))
+        expected = _expected(known["kinds"], probe)
+        trust = self._trust(headroom)
         weights = _kinds(probe)
-        rate = (1 - self.memory) / sum(weight**2 for weight in weights.values())
+        rate = trust * (1 - self.memory) / sum(weight**2 for weight in weights.values())
         kinds = {
-            kind: known["kinds"][kind] + rate * weight * surprise
+            kind: known["kinds"][kind] + rate * weight * (share - expected)
             for kind, weight in weights.items()
         }
-        closed = {**known["closed"], task: self._mix(known["closed"].get(task), share)}
+        old = known["closed"].get(task)
+        start, pace = (expected, trust) if old is None else (old, trust * (1 - self.memory))
+        closed = {**known["closed"], task: start + pace * (share - start)}
         return {**known, "kinds": kinds, "closed": closed}
 
-    def _drifted(self, state: types.Json, probe: types.Probe) -> dict[str, Any]:
-        """Attribute the drift since the last probe to the slow lesson before it, if one was."""
+    def _trust(self, headroom: float) -> float:
+        """Return how much to believe a share of `headroom` that was measured, in [0, 1].
+
+        Variance over variance and error, of what a suited channel gains: a share of little is all
+        error.
+        """
+        signal = (self.suited * headroom) ** 2
+        return signal / (signal + self.gain_error**2) if signal > 0 else 0.0
+
+    def _drifted(self, state: types.Json, task: str, probe: types.Probe) -> dict[str, Any]:
+        """Divide the drift since the task was probed last among the slow lessons since then.
+
+        Drift is measured on the task's own answers, so only values of one task are compared; before
+        the first lesson it is zero for every task.
+        """
         if math.isnan(probe.drift):
             return dict(state)
+        before, lessons = state["drift"].get(task, (0.0, 0))
+        since = state["slow_lessons"] - lessons
         step_drift = state["step_drift"]
-        if state["pending"]:
-            step_drift = self._mix(step_drift, max(0.0, probe.drift - state["drift"]))
-        return {**state, "step_drift": step_drift, "drift": probe.drift, "pending": False}
+        if since > 0:
+            step_drift = self._mix(step_drift, max(0.0, probe.drift - before) / since)
+        drift = {**state["drift"], task: [probe.drift, state["slow_lessons"]]}
+        return {**state, "step_drift": step_drift, "drift": drift}
 
     def _mix(self, old: float | None, new: float) -> float:
         return new if old is None else self.memory * old + (1 - self.memory) * new

@@ -11,7 +11,7 @@ from fastslow.scheduler import memoryless
 
 @dataclasses.dataclass(frozen=True)
 class Oracle(memoryless.Memoryless):
-    """Try each channel from the same state and keep what is best for all tasks taught so far.
+    """Try every choice from the same state and keep what is best for all tasks taught so far.
 
     What was tried and discarded counts as cost of deciding. It is greedy: the best for now, judged
     on validation examples, and so a bound only up to their noise.
@@ -23,7 +23,8 @@ class Oracle(memoryless.Memoryless):
     probing: ClassVar[bool] = True
 
     def decide(self, state: types.Json, lesson: types.Lesson, probe: types.Probe) -> types.Decision:
-        """Return three trials: nothing, prompts only, weights only."""
-        trials = ((0, 0), (self.fast_budget, 0), (0, self.slow_steps))
-        reason = "try nothing, prompts and weights; keep the best on validation examples"
+        """Return four trials: nothing, prompts only, weights only, both."""
+        fast, slow = self.fast_budget, self.slow_steps
+        trials = ((0, 0), (fast, 0), (0, slow), (fast, slow))
+        reason = "try nothing, prompts, weights and both; keep the best on validation examples"
         return types.Decision(0, 0, reason, tuple(types.Budgets(*trial) for trial in trials))

@@ -109,9 +109,7 @@ class GradientChannel:
         tokens = batching.train_tokens(
             batching.micro_batches(experience.rows, self.settings.micro_rows)
         )
-        malformed = probing.malformed_share(experience, source.scorer, lesson.examples)
-        told = {"malformed_share": malformed, "drift": drift}
-        facts = {**probing.sampled_facts(experience), **facts, **told}
+        facts = {**probing.sampled_facts(experience), **facts, "drift": drift}
         cost += experience.cost + self._train_cost(tokens)
         return learner.Measured(facts, sketch, cost._replace(seconds=time.perf_counter() - started))
 

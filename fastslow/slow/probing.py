@@ -16,7 +16,7 @@ from fastslow import seeds, types
 from fastslow.slow import contracts, training, update
 from fastslow.slow import settings as settings_lib
 
-SKETCH_SIZE = 256
+SKETCH_SIZE = 4096
 
 
 def sampled_facts(experience: contracts.Experience) -> dict[str, float]:
@@ -32,25 +32,6 @@ def sampled_facts(experience: contracts.Experience) -> dict[str, float]:
         "silent_share": experience.silent_groups / experience.groups,
         "advantage_mass": float(mass),
     }
-
-
-def malformed_share(
-    experience: contracts.Experience, scorer: types.Scorer, examples: types.Split
-) -> float:
-    """Return the share of wrong answers that would be right for none of `examples`; NaN if none is.
-
-    Their form is wrong (a sentence, an unknown label), which a prompt can tell. The other ones are
-    wrong choices: the skill is missing.
-    """
-    if experience.rewards is None:
-        return math.nan
-    pairs = zip(experience.answers, experience.rewards.ravel(), strict=True)
-    wrong = [answer for answer, reward in pairs if reward < 1]
-    known = {
-        answer: any(scorer(answer, example).value >= 1 for example in examples)
-        for answer in dict.fromkeys(wrong)
-    }
-    return sum(not known[answer] for answer in wrong) / len(wrong) if wrong else math.nan
 
 
 def gradient_facts(

@@ -104,6 +104,6 @@ def test_conflict_keeps_opposed_lessons_in_text():
     assert set(budgets("conflict", {"threshold": 0.5}, cosine=-0.3)) == {(0, 6)}
 
 
-def test_oracle_tries_nothing_prompts_and_weights():
+def test_oracle_tries_nothing_prompts_weights_and_both():
     decisions, _ = play("oracle", {"fast_budget": 10, "slow_steps": 2})
-    assert {d.trials for d in decisions} == {((0, 0), (10, 0), (0, 2))}
+    assert {d.trials for d in decisions} == {((0, 0), (10, 0), (0, 2), (10, 2))}

@@ -7,7 +7,7 @@ import pytest
 from fastslow import types
 from fastslow.scheduler import gain_cost
 
-POLICY = gain_cost.GainCost(exploration=0.0)
+POLICY = gain_cost.GainCost(exploration=0.0, gain_error=0.0)
 PROBE = types.Probe(0, 0, 0, validation_reward=0.5, silent_share=0.0, drift=0.0, prompt_fill=0.1)
 FORM, CHOICE = PROBE._replace(malformed_share=1.0), PROBE._replace(malformed_share=0.0)
 
@@ -81,6 +81,46 @@ def test_a_new_task_inherits_what_the_channels_did_for_others():
     assert POLICY.decide(again, lesson("b"), PROBE)[0] == 160
     # what the other task taught of the channel counts for half
     assert again["fast"]["closed"]["a"] == 0.0
+
+
+def test_a_gain_teaches_the_less_the_less_there_was_to_gain():
+    unsure = dataclasses.replace(POLICY, gain_error=0.1)
+    nothing = [worked("slow", 0.0)]
+
+    def left(reward):
+        probe = CHOICE._replace(validation_reward=reward)
+        state = after(("a", probe, nothing), policy=unsure)
+        return state["slow"]["kinds"]["choice"]
+
+    assert left(1.0) == 0.5  # nothing to close: nothing is known of the channel
+    assert left(0.96) == pytest.approx(0.5 - 0.25 * 0.0004 / 0.0104)  # one example of 24
+    assert left(0.0) == pytest.approx(0.5 - 0.25 * 0.25 / 0.26)
+    assert left(1.0) > left(0.96) > left(0.5) > left(0.0)
+
+
+def test_a_channel_that_finds_nothing_left_by_the_other_is_not_blamed():
+    state = after(("a", FORM, [worked("fast", 0.5), worked("slow", 0.0)]))
+    assert state["slow"]["kinds"] == POLICY.init()["slow"]["kinds"]
+    assert state["slow"]["closed"] == {}
+
+
+def test_a_channel_that_could_not_begin_does_not_become_free():
+    state = after(("a", PROBE, [worked("fast", 0.0, flops=0.0, outcome="rejected")]))
+    assert state["fast"]["flops"] is None
+
+
+def test_drift_is_compared_within_a_task_and_divided_among_its_lessons():
+    taught = [worked("slow", 0.1)]
+    newest = dataclasses.replace(POLICY, memory=0.0)
+    state = after(
+        ("a", PROBE, taught),
+        ("a", PROBE._replace(drift=0.1), taught),  # 0.1 by one lesson
+        ("b", PROBE._replace(drift=0.6), []),  # 0.6 by two, whatever it is on a
+        policy=newest,
+    )
+    assert state["step_drift"] == pytest.approx(0.3)
+    state = newest.observe(state, lesson("a"), PROBE._replace(drift=0.1), [])
+    assert state["step_drift"] == 0.0  # on a, the second lesson moved nothing
 
 
 def test_skipped_channels_teach_nothing():

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from fastslow import types
-from fastslow.evaluation import scorers
 from fastslow.slow import contracts, experience, probing, training, update
 from fastslow.slow import settings as settings_lib
 from tests.slow import channel_test, toy
@@ -42,17 +41,6 @@ def test_facts_about_rewards_by_hand():
         "silent_share": 0.5,
         "advantage_mass": 0.25,
     }
-
-
-def test_wrong_answers_are_malformed_where_they_are_right_for_no_example():
-    lesson = [types.Example(str(i), "?", target) for i, target in enumerate(["yes", "no", "yes"])]
-    sampled = gathered([[[1, 0]], [[0, 0]]])._replace(
-        answers=("yes", "no", "I think yes", "I think no")
-    )
-    share = functools.partial(probing.malformed_share, scorer=scorers.exact_match)
-    assert share(sampled, examples=lesson) == pytest.approx(2 / 3)  # "no" is a wrong choice
-    assert math.isnan(share(gathered([[[1, 1]]])._replace(answers=("a", "b")), examples=lesson))
-    assert math.isnan(share(sampled._replace(rewards=None), examples=lesson))
 
 
 def test_an_objective_that_samples_nothing_has_no_reward_facts():
@@ -133,7 +121,6 @@ def test_a_channel_probes_without_learning():
     assert facts["gradient_norm"] > 0
     assert facts["expected_gain"] > 0
     assert facts["drift"] == pytest.approx(0, abs=1e-5)  # nothing has been learned yet
-    assert 0 <= facts["malformed_share"] <= 1
     assert measured.cost.flops > 0
     assert measured.cost.metric_calls == 8 * 4
     assert set(facts) <= set(types.Probe._fields)
