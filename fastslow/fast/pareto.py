@@ -27,17 +27,18 @@ def select_parent(members: Sequence[population.Member], rng: random.Random) -> i
 def keep(members: Sequence[population.Member], size: int) -> tuple[population.Member, ...]:
     """Return the `size` best of the Pareto frontier, best mean first; fewer if it has fewer.
 
-    The frontier: best on at least one example, and dominated by no other prompt (as good
-    everywhere, better somewhere; of equals the earlier stays). The gepa package removes more, every
-    prompt whose examples are also won by others. That may drop the one with the best mean, which is
-    what answers are given with; it stays here.
+    The frontier: the best mean, and all that are best on at least one example and dominated by no
+    other prompt (as good everywhere, better somewhere; of equals the earlier stays). Answers are
+    given with the best mean, which with graded rewards may be best on no single example. The gepa
+    package removes more, every prompt whose examples are also won by others.
     """
     scores = [member.scores for member in members]
+    best_mean = max(range(len(members)), key=lambda index: members[index].mean)
     best_somewhere = set().union(*winners(scores).values())
     frontier = [
         member
         for index, member in enumerate(members)
-        if index in best_somewhere and not _dominated(index, scores)
+        if index == best_mean or (index in best_somewhere and not _dominated(index, scores))
     ]
     return tuple(sorted(frontier, key=lambda member: -member.mean)[:size])
 

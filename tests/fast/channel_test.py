@@ -173,6 +173,32 @@ def test_a_child_worse_on_the_anchors_does_not_join():
     assert (absorbed.outcome, state) == ("rejected", start)
 
 
+class Hedger(toy.Policy):
+    """Gives an answer that is almost right where the prompt says so."""
+
+    def _answer(self, messages):
+        return "almost" if "Hedge" in messages[0].content else super()._answer(messages)
+
+
+def graded(prediction, example):
+    return types.Score(0.9, "almost") if prediction == "almost" else toy.score(prediction, example)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_graded_rewards_do_not_cost_the_prompt_that_is_best_on_average(seed):
+    task = dataclasses.replace(toy.task(), scorer=graded)
+    fast = with_operator(
+        lambda *_: contracts.Proposal(None, "no"), policy=Hedger(), tasks={"toy": task}
+    )
+    texts = ("upper", "Hedge.", "reverse double")  # on each example the first or the last is best
+    members = tuple(population.Member(types.Prompt(text), {"x": 1.0}) for text in texts)
+    start = population.FastState({"toy": population.Population(members, "old", 0, ("toy",))})
+    state, absorbed = absorb(fast, start, seed=seed)
+    assert absorbed.outcome == "changed"
+    assert absorbed.reward_after >= absorbed.reward_before == pytest.approx(0.9)
+    assert fast.best(state, "toy") == types.Prompt("Hedge.")
+
+
 def test_only_the_best_children_of_a_step_reach_the_anchors():
     _, absorbed = absorb(make(promotions_per_step=1, proposals_per_step=8), budget=120)
     scored = [a for a in absorbed.details["proposals"] if a["outcome"] == "scored"]

@@ -2,6 +2,7 @@ import collections
 import random
 
 import numpy as np
+import pytest
 from gepa import gepa_utils
 
 from fastslow import types
@@ -45,11 +46,26 @@ def test_keep_needs_a_win_not_only_not_to_be_dominated():
     assert names(pareto.keep(members, 3)) == ["a", "b"]
 
 
-def test_keep_holds_the_best_mean_and_all_that_gepa_keeps():
+def test_keep_holds_the_best_mean_even_if_it_is_best_nowhere():
+    members = [member("even", 0.9, 0.9), member("left", 1.0, 0.0), member("right", 0.0, 1.0)]
+    assert names(pareto.keep(members, 3)) == ["even", "left", "right"]
+    assert names(pareto.keep(members, 1)) == ["even"]
+
+
+def passes(rng, size):
+    return rng.integers(0, 2, size).astype(float)
+
+
+def grades(rng, size):
+    return rng.random(size)
+
+
+@pytest.mark.parametrize("draw", [passes, grades])
+def test_keep_holds_the_best_mean_and_all_that_gepa_keeps(draw):
     rng = np.random.default_rng(0)
     gepa_lost_the_best = 0
     for _ in range(200):
-        rows = rng.integers(0, 2, size=(6, 8)).astype(float)
+        rows = draw(rng, (6, 8))
         members = [member(str(i), *row) for i, row in enumerate(rows)]
         means = rows.mean(axis=1)
         kept = {int(name) for name in names(pareto.keep(members, 6))}
