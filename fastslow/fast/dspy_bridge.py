@@ -17,6 +17,7 @@ import collections
 import concurrent.futures
 import contextlib
 import io
+import json
 import logging
 import threading
 import time
@@ -48,8 +49,8 @@ class PolicyEngine:
 
     DSPy asks for one completion at a time, from several threads. Requests that wait while the model
     is busy go to it together as the next batch. Sampling without a seed in the request's config is
-    seeded by how often the same request came before, so that repeated requests differ and a
-    repeated program does not.
+    seeded by the messages and how often they came before: different questions and repeated ones
+    get random numbers of their own, and a repeated program gets the same.
     """
 
     def __init__(self, policy: types.Policy, seed: int = 0):
@@ -99,7 +100,7 @@ class PolicyEngine:
         with self._register:
             seed = config.seed
             if seed is None:
-                seed = seeds.derive(self._seed, self._repeats[messages])
+                seed = seeds.derive(self._seed, json.dumps(messages), self._repeats[messages])
                 self._repeats[messages] += 1
             call = _Call(
                 types.Query(messages, seed),

@@ -101,6 +101,19 @@ def test_seeds_are_passed_on_and_repeats_without_seed_differ():
     assert seeds_of([{}] * 4) == repeated
 
 
+def test_different_questions_without_seed_get_seeds_of_their_own():
+    def seeds_of(texts):
+        policy = toy.Policy()
+        engine = dspy_bridge.PolicyEngine(policy)
+        for text in texts:
+            engine.complete(request(policy, text))
+        return {query.messages[-1].content: query.seed for query in policy.queries}
+
+    asked = seeds_of(["upper a", "upper b", "upper c"])
+    assert len(set(asked.values())) == 3
+    assert seeds_of(["upper c", "upper a", "upper b"]) == asked  # whatever thread comes first
+
+
 class SlowPolicy(toy.Policy):
     """Waits, in its first call, until the test has put more requests in line."""
 
