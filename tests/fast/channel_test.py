@@ -160,16 +160,29 @@ def test_a_bad_proposal_is_turned_down_with_its_reason(child, outcome, reason):
     assert absorbed.reward_after == absorbed.reward_before == 0.0
 
 
+class Crammer(toy.Policy):
+    """Right on exactly the words that a prompt "Only: ..." lists; else as its parent class."""
+
+    def _answer(self, messages):
+        if not messages[0].content.startswith("Only:"):
+            return super()._answer(messages)
+        rule, word = messages[-1].content.split()
+        return toy.RULES[rule](word) if word in messages[0].content else "dunno"
+
+
 def test_a_child_worse_on_the_anchors_does_not_join():
     def propose(parent, trials, context, rng):
-        rule = trials[0].example.input.split()[0]  # right on a part of the minibatch only
-        return contracts.Proposal(types.Prompt(f"Think of {rule}. {rng.random()}"), "")
+        words = " ".join(trial.example.input.split()[1] for trial in trials)
+        return contracts.Proposal(types.Prompt(f"Only: {words}"), "")  # overfits the minibatch
 
-    fast = with_operator(propose, population_size=1)
-    full = population.Member(types.Prompt("upper reverse"), {"x": 1.0})
-    start = population.FastState({"toy": population.Population((full,), "old", 0, ("toy",))})
+    fast = with_operator(propose, policy=Crammer())
+    parent = population.Member(types.Prompt("upper reverse"), {"x": 1.0})
+    start = population.FastState({"toy": population.Population((parent,), "old", 0, ("toy",))})
     state, absorbed = absorb(fast, start)
-    assert outcomes(absorbed) <= {"no better", "scored", "outranked", "declined"}
+    scored = [a for a in absorbed.details["proposals"] if a["outcome"] == "scored"]
+    assert scored
+    assert all(a["child_reward"] > a["parent_reward"] for a in scored)
+    assert all(a["anchor_mean"] == 0.0 < absorbed.reward_before for a in scored)
     assert (absorbed.outcome, state) == ("rejected", start)
 
 
