@@ -79,9 +79,10 @@ class GepaChannel:
         return known.prompts if known else (self.tasks[task_name].seed_prompt,)
 
     def best(self, state: population.FastState, task_name: str) -> types.Prompt:
-        """Return the prompt with the highest mean reward when it was last measured.
+        """Return the prompt with the highest mean reward when its population was last ranked.
 
-        With the scope "shared" that was on the most recent lesson, of whatever task.
+        That was on the anchors of the last lesson that changed it, with the scope "shared" of
+        whatever task; or later, by `reselect`, on validation examples of all tasks it serves.
         """
         return self.prompts(state, task_name)[0]
 
@@ -115,17 +116,22 @@ class GepaChannel:
     ) -> tuple[population.FastState, types.Absorbed | None]:
         """Rank every population anew, seed prompts included, under weights that `lesson` moved.
 
-        `changed` only if some population has another best prompt; None if none was measured.
-        Rewards are means over the populations measured: of the prompt that was best, and that is.
+        `changed` only if some population has another best prompt; `skipped` if none can be
+        measured, and None if there is none or the budget is 0. Rewards are means over the
+        populations measured: of the prompt that was best, and of the one that is.
         """
         fast: population.FastState = state.fast
         candidates = {
             key: reselection.Candidate(known, tuple(self.tasks[name] for name in known.tasks))
             for key, known in fast.populations.items()
         }
-        shares = reselection.plan(candidates, self.settings.reselection_budget)
-        if not shares:
+        budget = self.settings.reselection_budget
+        if not candidates or not budget:
             return fast, None
+        shares = reselection.plan(candidates, budget)
+        if not shares:
+            reason = reselection.refusal(candidates, budget)
+            return fast, types.Absorbed("prompts", "skipped", reason)
         policy = self.policy_of(state.slow)
         evaluator_of = functools.partial(self._evaluator, policy, seed)
         size = self.settings.population_size

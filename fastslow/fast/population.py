@@ -13,14 +13,14 @@ from fastslow.fast import prompt as prompt_lib
 
 
 class Member(NamedTuple):
-    """A prompt and its reward on each anchor example, by example id."""
+    """A prompt and its reward on each example it was ranked on, by example id."""
 
     prompt: types.Prompt
     scores: Mapping[str, float]
 
     @property
     def mean(self) -> float:
-        """Mean reward over the anchors."""
+        """Mean reward over these examples."""
         return sum(self.scores.values()) / len(self.scores)
 
 

@@ -31,6 +31,19 @@ class Candidate(NamedTuple):
         seeds = (task.seed_prompt for task in self.tasks)
         return tuple(dict.fromkeys((*self.known.prompts, *seeds)))
 
+    @property
+    def fewest(self) -> int:
+        """Validation examples to measure on at least; 0 if one of the tasks has none.
+
+        All tasks count the same, so each needs one.
+        """
+        return min(max(_FEWEST, len(self.tasks)), self.available)
+
+    @property
+    def available(self) -> int:
+        """Validation examples there are, as many of each task."""
+        return min(len(task.validation) for task in self.tasks) * len(self.tasks)
+
 
 class Chosen(NamedTuple):
     """The members ranked anew, with the rewards of what was best and of what is."""
@@ -45,14 +58,14 @@ def plan(candidates: Mapping[str, Candidate], budget: int) -> dict[str, int]:
     """Return how many validation examples each population is measured on, the stalest first.
 
     The budget, in metric calls, is divided equally over all prompts. Where that is less than 12
-    examples for each, the populations measured longest ago get 12, and the others wait.
+    examples for each (or one of each task, if there are more), the populations measured longest ago
+    get as many, and the others wait.
     """
     total = sum(len(candidate.prompts) for candidate in candidates.values())
-    fair = max(_FEWEST, budget // total) if total else 0
+    fair = budget // total if total else 0
     shares: dict[str, int] = {}
     for key, candidate in sorted(candidates.items(), key=lambda item: item[1].known.lesson):
-        available = min(len(task.validation) for task in candidate.tasks) * len(candidate.tasks)
-        share = min(fair, available)
+        share = max(candidate.fewest, min(fair, candidate.available))
         price = share * len(candidate.prompts)
         if 0 < price <= budget:
             shares[key] = share
@@ -60,17 +73,28 @@ def plan(candidates: Mapping[str, Candidate], budget: int) -> dict[str, int]:
     return shares
 
 
-def choose(candidate: Candidate, examples: int, evaluator_of: EvaluatorOf, size: int) -> Chosen:
-    """Measure all prompts on the last `examples` validation examples; keep the `size` best.
+def refusal(candidates: Mapping[str, Candidate], budget: int) -> str:
+    """Say why `plan` measures none of the candidates, of which there is at least one."""
+    least = [c.fewest * len(c.prompts) for c in candidates.values() if c.fewest]
+    if not least:
+        return "a task has no validation examples to choose prompts on"
+    return f"{budget} metric calls are too few to choose prompts again: that takes {min(least)}"
 
-    The last ones, because schedulers measure gains on the first. Examples that a prompt shows are
-    left out. Of equals the earlier rank stays ahead; a seed prompt enters only as the best of all.
+
+def choose(candidate: Candidate, examples: int, evaluator_of: EvaluatorOf, size: int) -> Chosen:
+    """Measure all prompts on the last validation examples, at most `examples`; keep `size` best.
+
+    As many of each task. Schedulers measure gains on the first ones: where there are too few for
+    both, some serve both, and a gain then includes how well the choice of prompts fits them.
+    Examples that a prompt shows are left out. Of equals the earlier rank stays ahead; a seed prompt
+    enters only as the best of all.
     """
+    each = examples // len(candidate.tasks)
     prompts = candidate.prompts
     rewards: dict[types.Prompt, dict[str, float]] = {prompt: {} for prompt in prompts}
     cost = types.Cost()
     for task in candidate.tasks:
-        unshown = _unshown(task.validation[-max(1, examples // len(candidate.tasks)) :], prompts)
+        unshown = _unshown(task.validation[max(0, len(task.validation) - each) :], prompts)
         evaluate = evaluator_of(task, len(prompts) * len(unshown))
         measured = evaluate([(prompt, unshown) for prompt in prompts])
         for prompt, trials in zip(prompts, measured, strict=True):

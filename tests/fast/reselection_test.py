@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from fastslow import types
-from fastslow.fast import channel, population, reselection
+from fastslow.fast import channel, evaluator, population, reselection
 from tests.fast import toy
 
 GOOD, WORSE = (
@@ -124,8 +124,47 @@ def test_without_a_choice_or_a_budget_nothing_is_asked(changes):
     assert (state.populations, told, policy.batches) == (populations, None, [])
 
 
-def test_a_task_without_validation_keeps_its_prompts():
+def test_a_task_without_validation_keeps_its_prompts_and_says_why():
     task = dataclasses.replace(toy.task(), validation=())
     old = {"toy": known(WORSE, GOOD)}
     state, told = reselect(make(toy.Policy(), {"toy": task}), old)
-    assert (state.populations, told) == (old, None)
+    assert state.populations == old
+    assert told == types.Absorbed(
+        "prompts", "skipped", "a task has no validation examples to choose prompts on"
+    )
+
+
+def test_a_budget_too_small_for_any_population_says_so_and_asks_nothing():
+    policy = toy.Policy()
+    old = {"toy": known(WORSE, GOOD)}
+    state, told = reselect(make(policy, reselection_budget=35), old)
+    assert (state.populations, policy.batches) == (old, [])
+    assert (told.channel, told.outcome, told.cost) == ("prompts", "skipped", types.Cost())
+    assert told.reason == "35 metric calls are too few to choose prompts again: that takes 36"
+
+
+@pytest.mark.parametrize(("budget", "spent"), [(40, 0), (59, 0), (60, 60), (119, 60), (120, 120)])
+def test_a_shared_population_of_many_tasks_keeps_the_budget(budget, spent):
+    tasks = {f"t{seed}": toy.task(f"t{seed}", seed) for seed in range(20)}
+    policy = toy.Policy()
+    fast = make(policy, tasks, scope="shared", reselection_budget=budget)
+    _, told = reselect(fast, {"": known(WORSE, GOOD, tasks=tuple(tasks))})
+    assert (
+        told.cost.metric_calls == sum(policy.batches) == spent
+    )  # 3 prompts, the same of each task
+    assert told.outcome == ("changed" if spent else "skipped")
+
+
+@pytest.mark.parametrize("examples", [0, 1, 3, 5, 1000])
+def test_no_more_examples_are_measured_than_asked_for(examples):
+    tasks = (toy.task("a"), toy.task("b", 1))
+    policy = toy.Policy()
+    chosen = reselection.choose(
+        reselection.Candidate(known(WORSE, GOOD), tasks),
+        examples,
+        lambda task, budget: evaluator.Evaluator(
+            policy, task.scorer, budget=budget, temperature=0.0, max_tokens=4, seed=0
+        ),
+        4,
+    )
+    assert chosen.cost.metric_calls == 3 * 2 * min(examples // 2, 12)
