@@ -199,7 +199,7 @@ def learner_of(parts: Language) -> learner.Learner:
         seed: int,
         temperature: float,
     ) -> learner.Predictions:
-        key = ("predict", task.name, tuple(example.id for example in examples))
+        key = ("predict", task.name, tuple((example.id, example.input) for example in examples))
         prompt = parts.fast.best(state.fast, task.name)
         inputs = (prompt, temperature, seed if temperature else None)  # greedy answers need no seed
         compute = functools.partial(predict, parts, state, task, examples, seed, temperature)
@@ -207,8 +207,9 @@ def learner_of(parts: Language) -> learner.Learner:
 
     def drift_once(state: types.ModelState, task: types.Task) -> learner.DriftReport:
         prompt = parts.fast.best(state.fast, task.name)
+        texts = tuple((example.input, example.target) for example in probe_set(parts, task))
         compute = functools.partial(drift, parts, state, task)
-        return remembered(("drift", task.name), state.slow, prompt, compute)
+        return remembered(("drift", task.name), state.slow, (prompt, texts), compute)
 
     return learner.Learner(
         slow=parts.slow,
@@ -251,13 +252,18 @@ def probe(
     return measured._replace(facts={**measured.facts, "prompt_fill": fill})
 
 
+def probe_set(parts: Language, task: types.Task) -> types.Split:
+    """Return the validation items that drift is measured on; empty where there are none."""
+    return task.validation[: parts.evaluation.drift_examples]
+
+
 def drift(parts: Language, state: types.ModelState, task: types.Task) -> learner.DriftReport:
     """Measure the divergence from the base model where it answers the task's probe set.
 
     The probe set is the first `drift_examples` validation items with their targets as answers, so
     that it is the same tokens for every model; once under the task's best prompt and once bare.
     """
-    probes = task.validation[: parts.evaluation.drift_examples]
+    probes = probe_set(parts, task)
     trained = parts.slow.variables(state.slow)
     base = {"params": parts.model.params}
     conditions = {

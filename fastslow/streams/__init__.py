@@ -23,6 +23,7 @@ from fastslow.streams import (
     pi_llm,
     reasoning_gym,
     recurring,
+    schedule,
     skills,
 )
 
@@ -36,7 +37,8 @@ def build(
 
     The factory gets `seed` and `order_seed` if its signature has them. Raises
     registry.UnknownNameError for unknown names and options, errors.StreamError for what cannot be
-    built; it names the line of the user's own factory that failed.
+    built (it names the line of the user's own factory that failed) and for tasks that cannot be
+    used, see `schedule.check_task`.
     """
     name, implied = resolve(spec)
     chosen = {**implied, **(options or {})}
@@ -60,6 +62,8 @@ def build(
             f"{spec!r} made {type(stream).__name__}, which is no stream: it needs a mapping `tasks`"
             " and a method `events` (see fastslow.streams.schedule.scheduled)"
         )
+    for task in stream.tasks.values():
+        schedule.check_task(task)
     return stream
 
 

@@ -174,31 +174,32 @@ def _by_name(tasks: Iterable[types.Task]) -> dict[str, types.Task]:
         raise errors.StreamError(f"a stream is made of tasks, not of {tasks!r}")
     table: dict[str, types.Task] = {}
     for task in tasks:
-        if not isinstance(task, types.Task):
-            raise errors.StreamError(f"a stream is made of tasks, not of {task!r}")
+        check_task(task)
         if task.name in table:
             raise errors.StreamError(f"two tasks are called {task.name!r}")
-        _check_splits(task)
         table[task.name] = task
     if not table:
         raise errors.StreamError("a stream needs at least one task")
     return table
 
 
-def _check_splits(task: types.Task) -> None:
-    """Raise StreamError for an empty split, and for an id that two examples share.
+def check_task(task: Any) -> None:
+    """Raise StreamError for what is no task, an empty split, and an id that two examples share.
 
     Answers and rewards are remembered by id: the second example would be given those of the first.
     """
+    if not isinstance(task, types.Task):
+        raise errors.StreamError(f"a stream is made of tasks, not of {task!r}")
     splits = {"training": task.train, "validation": task.validation, "test": task.test}
     known: dict[str, Any] = {}
     for name, split in splits.items():
         if not len(split):
             raise errors.StreamError(f"task {task.name!r} has no {name} examples")
         for item in split:
-            if known.setdefault(item.id, item) is not item:
+            identity = getattr(item, "id", None)  # the items of vector splits have none
+            if identity is not None and known.setdefault(identity, item) is not item:
                 raise errors.StreamError(
-                    f"task {task.name!r} has two examples with the id {item.id!r}: make those of "
+                    f"task {task.name!r} has two examples with the id {identity!r}: make those of "
                     "all splits by one call of tasks.examples, or number them yourself"
                 )
 

@@ -1,3 +1,4 @@
+import dataclasses
 import inspect
 import json
 import pathlib
@@ -21,6 +22,22 @@ class Handmade:
         yield types.EvaluationPoint(0, ("only",))
 
 
+class Unchecked(Handmade):
+    """A hand-made stream whose only task is not what the others can work with."""
+
+    def __init__(self, seed, flaw):
+        super().__init__(seed)
+        task = self.tasks["only"]
+        flawed = {
+            "empty": lambda: dataclasses.replace(task, validation=()),
+            "ids": lambda: dataclasses.replace(
+                task, test=(types.Example(task.validation[0].id, "something else", "x"),)
+            ),
+            "none": lambda: "only",
+        }
+        self.tasks = {"only": flawed[flaw]()}
+
+
 def nothing():
     return {"tasks": {}}
 
@@ -38,6 +55,19 @@ def test_a_class_with_the_two_members_is_a_stream():
 def test_a_factory_that_makes_something_else_is_an_error():
     with pytest.raises(errors.StreamError, match="no stream: it needs"):
         streams.build(f"{__name__}:nothing")
+
+
+@pytest.mark.parametrize(
+    ("flaw", "message"),
+    [
+        ("empty", "task 'only' has no validation examples"),
+        ("ids", "task 'only' has two examples with the id"),
+        ("none", "made of tasks, not of 'only'"),
+    ],
+)
+def test_tasks_of_a_hand_made_stream_are_checked_before_anything_runs(flaw, message):
+    with pytest.raises(errors.StreamError, match=message):
+        streams.build(f"{__name__}:Unchecked", {"flaw": flaw})
 
 
 def test_an_error_in_a_factory_names_its_line():
