@@ -19,6 +19,7 @@ from fastslow.lm import engine as engines
 from fastslow.lm import model as models
 from fastslow.lm import policy as policies
 from fastslow.lm import source
+from fastslow.metrics import drift as drifts
 from fastslow.slow import adapters, anchors, contracts, objectives
 from fastslow.slow import channel as slow_channel
 from fastslow.slow import settings as slow_settings
@@ -262,6 +263,7 @@ def drift(parts: Language, state: types.ModelState, task: types.Task) -> learner
 
     The probe set is the first `drift_examples` validation items with their targets as answers, so
     that it is the same tokens for every model; once under the task's best prompt and once bare.
+    Means are over all tokens of the answers: a long answer counts for more than a short one.
     """
     probes = probe_set(parts, task)
     trained = parts.slow.variables(state.slow)
@@ -277,6 +279,10 @@ def drift(parts: Language, state: types.ModelState, task: types.Task) -> learner
         requests = [engines.Request(*tokens, seed=0) for tokens in encoded]
         answers = [parts.model.chat.encode_answer(e.target) for e in probes]
         (forward, backward), spent = parts.engine.divergence(trained, base, requests, answers)
-        report[condition] = learner.Drift(float(np.mean(forward)), float(np.mean(backward)))
+        tokens = np.array([len(answer) for answer in answers])
+        report[condition] = learner.Drift(
+            trained_base=drifts.per_token(forward, tokens),
+            base_trained=drifts.per_token(backward, tokens),
+        )
         cost += spent
     return report, cost

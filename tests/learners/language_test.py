@@ -1,7 +1,9 @@
 """What the learner of language models measures, and what it measures again."""
 
+import dataclasses
 import types as namespaces
 
+import numpy as np
 import pytest
 
 from fastslow import config, types
@@ -41,3 +43,19 @@ def test_answers_are_remembered_by_what_was_asked_and_not_by_ids(parts, monkeypa
         found, _ = learner.predict(STATE, TASK, split, 0, 0.0)
         assert found == [example.input for example in split]
     assert asked == [TASK.validation, TASK.test]
+
+
+def test_drift_is_a_mean_over_tokens_and_not_over_answers(parts):
+    task = dataclasses.replace(TASK, validation=examples("validation", ["x", "xyz", "unused"]))
+    chat = namespaces.SimpleNamespace(encode=lambda messages: ((), (1,)), encode_answer=tuple)
+
+    def divergence(trained, base, requests, answers):
+        assert answers == [tuple("x"), tuple("xyz")]
+        means = np.array([4.0, 0.0], np.float32), np.array([0.0, 8.0], np.float32)
+        return means, types.Cost(prompt_tokens=5)
+
+    model = namespaces.SimpleNamespace(chat=chat, params={})
+    engine = namespaces.SimpleNamespace(divergence=divergence)
+    report, cost = language.drift(parts._replace(model=model, engine=engine), STATE, task)
+    assert report["with_prompt"] == report["without_prompt"] == (1.0, 6.0)
+    assert cost.prompt_tokens == 10
