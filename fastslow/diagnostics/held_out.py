@@ -74,7 +74,7 @@ def asked(found: types.Task, prompt: str, demos: int) -> types.Task:
 
     `prompt` is a Markdown file; "" stands for the seed prompt with `demos` training items as
     demonstrations, all answers covered, always the same ones. Raises NotApplicableError for a file
-    that cannot be read.
+    that cannot be read, and where nothing would be left to train on.
     """
     if prompt:
         return dataclasses.replace(found, seed_prompt=_read(pathlib.Path(prompt)))
@@ -84,6 +84,11 @@ def asked(found: types.Task, prompt: str, demos: int) -> types.Task:
         demos=tuple(proposer_contracts.demo(example) for example in shown)
     )
     left = tuple(example for example in found.train if example not in shown)
+    if not left:
+        raise contracts.NotApplicableError(
+            f"task {found.name!r} has {len(found.train)} training examples, too few to show "
+            f"{demos} and train on the others: show fewer, or give a prompt"
+        )
     return dataclasses.replace(found, seed_prompt=showing, train=left)
 
 

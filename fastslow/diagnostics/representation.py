@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from fastslow import types
+from fastslow import config, types
 from fastslow.diagnostics import activations, contracts, spectra
 from fastslow.diagnostics import subject as subjects
 from fastslow.fast import prompt as prompts
@@ -34,6 +34,11 @@ class Representation:
     threshold: float = 0.1
 
     reads: ClassVar[str] = "validation items of the run's tasks"
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for a probe set without examples."""
+        if self.examples < 1:
+            raise config.ConfigError(f"representation.examples must be positive: {self.examples}")
 
     def measure(self, subject: subjects.Subject) -> contracts.Finding:
         """Look at the base and at the trained weights."""

@@ -55,8 +55,11 @@ def walk(split: types.Split, seed: int) -> Iterator[Any]:
     """Yield the items of `split` forever, one seeded permutation after the other.
 
     Any stretch of a permutation holds each answer about as often as the split does. Under a plain
-    one, a minibatch that happens to be full of one answer teaches to give it always.
+    one, a minibatch that happens to be full of one answer teaches to give it always. Raises
+    StreamError, when the first is asked for, if there are none.
     """
+    if not len(split):
+        raise errors.StreamError("there are no examples to go through")
     answers = [getattr(item, "target", None) for item in split]
     for epoch in itertools.count():
         rng = np.random.default_rng(seeds.derive(seed, "epoch", epoch))

@@ -123,6 +123,12 @@ def test_trained_weights_compute_something_else(subject):
         assert 0 < layer["dormant"]["base"] < 1
 
 
+@pytest.mark.parametrize("examples", [0, -1])
+def test_probe_set_has_examples(examples):
+    with pytest.raises(config.ConfigError, match=r"representation\.examples must be positive"):
+        representation.Representation(examples=examples)
+
+
 def test_hidden_states_count_alike_whatever_their_length():
     activity = np.zeros(3)
     states = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
@@ -251,6 +257,13 @@ def test_prompt_shows_every_answer_and_what_it_shows_is_not_trained_on(subject, 
     assert (given.seed_prompt, given.train) == (types.Prompt("Say it."), found.train)
     with pytest.raises(contracts.NotApplicableError, match=r"no\.md is no prompt"):
         held_out.asked(found, str(tmp_path / "no.md"), 4)
+
+
+@pytest.mark.parametrize("demos", [12, 13])
+def test_prompt_that_shows_everything_leaves_nothing_to_train_on(subject, demos):
+    found = held_out.task(subject, "cats", 2, 3)
+    with pytest.raises(contracts.NotApplicableError, match="12 training examples, too few to show"):
+        held_out.asked(found, "", demos)
 
 
 def test_run_without_a_slow_channel_has_no_plasticity(data, tmp_path):

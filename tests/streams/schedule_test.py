@@ -146,6 +146,11 @@ def test_tasks_that_make_no_stream(tasks, message):
         schedule.sequence(tasks)
 
 
+def test_walk_through_nothing_is_an_error_and_not_endless():
+    with pytest.raises(errors.StreamError, match="no examples"):
+        next(schedule.walk((), 0))
+
+
 def test_scheduled_adds_the_options_of_sequence_to_those_of_the_source():
     seen = {}
 
