@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fastslow import registry, types
-from fastslow.streams import decisions, schedule, splits
+from fastslow.streams import decisions, errors, schedule, splits
 from fastslow.streams import tasks as task_makers
 
 KIND = "convention"
@@ -42,7 +42,10 @@ def stream(
     parts = decisions.split(
         skill, validation=validation, test=test, balanced=balanced, split_seed=split_seed
     )
-    named = {name: answers(name, skill) for name in task_makers.listed(conventions)}
+    listed = task_makers.listed(conventions)
+    if len({*listed}) < len(listed):
+        raise errors.StreamError(f"conventions must be named once each, got {', '.join(listed)}")
+    named = {name: answers(name, skill) for name in listed}
     return segments(skill, parts, named, reveal)
 
 

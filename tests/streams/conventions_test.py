@@ -3,7 +3,7 @@ import itertools
 import pytest
 
 from fastslow import registry, streams
-from fastslow.streams import conventions, decisions
+from fastslow.streams import conventions, decisions, errors
 from tests.streams import decisions_test
 
 
@@ -58,3 +58,9 @@ def test_no_answer_is_the_beginning_of_another(skill):
 def test_an_unknown_convention_suggests_the_nearest():
     with pytest.raises(registry.UnknownNameError, match="did you mean 'letters'"):
         build(conventions="leters")
+
+
+@pytest.mark.parametrize("named", ["letters,words,letters", ("letters", "letters")])
+def test_a_convention_named_twice_is_refused(named):
+    with pytest.raises(errors.StreamError, match="named once each, got letters"):
+        build(conventions=named)
