@@ -193,6 +193,27 @@ def test_quadrants_of_a_channel_that_never_moved_are_one_measurement():
     assert cost.prompt_tokens == 2 * 3 * 6
 
 
+class Unmoved(toy.Slow):
+    """A slow channel that tries its steps and turns the result down."""
+
+    def absorb(self, state, lesson, budget, seed):
+        _, absorbed = super().absorb(state, lesson, budget, seed)
+        return state.slow, absorbed._replace(outcome="rejected", reason="no signal")
+
+
+def test_weights_whose_steps_were_all_turned_down_never_moved():
+    made = experiment("slow_only", slow_steps=2)
+    made = made._replace(learner=made.learner._replace(slow=Unmoved()))
+    state = fresh(made)
+    for event in made.stream.events():
+        if isinstance(event, types.Lesson):
+            state, _ = run.learn(made, state, event, progress.Silent())
+    assert state.slow_steps > 0
+    scores, cost = run.quadrants(made, state, {})
+    assert scores["trained_seed"] == scores["base_seed"]
+    assert cost.prompt_tokens == 3 * 6  # one corner
+
+
 def test_state_text_is_strict_json(whole):
     made, state, _ = whole
     saved = run_state.save(state, made.learner)

@@ -71,7 +71,7 @@ class Ablation:
         asked = {name: prompt_parts.VARIANTS[name](best, draw) for name in chosen}
         asked[SEED] = task.seed_prompt
         weights = {"base": subject.base.slow}
-        if subject.state.slow_steps:
+        if subject.moved:
             weights["trained"] = subject.state.model.slow
         scores: dict[str, dict[str, float]] = {}
         cost = types.Cost()
@@ -93,6 +93,6 @@ class Ablation:
 def _notes(subject: subjects.Subject, values: Mapping[str, types.Json]) -> tuple[str, ...]:
     counts = ", ".join(f"{name} {told['examples']}" for name, told in values.items())
     notes = [f"items behind each score: {counts}"]
-    if not subject.state.slow_steps:
+    if not subject.moved:
         notes.append("the weights never moved: there are no trained ones to score")
     return tuple(notes)

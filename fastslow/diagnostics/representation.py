@@ -48,7 +48,7 @@ class Representation:
         parts, shape = subject.parts, subject.parts.model.config
         base = activations.look(shape, parts.slow.variables(subject.base.slow), texts)
         trained = base
-        if subject.state.slow_steps:
+        if subject.moved:
             variables = parts.slow.variables(subject.state.model.slow)
             trained = activations.look(shape, variables, texts)
         tokens = sum(map(len, texts)) * (1 + (trained is not base))
@@ -99,7 +99,7 @@ def kernel_updates(subject: subjects.Subject) -> list[dict[str, dict[str, float]
     """Return by layer, then kernel that moved: effective rank and relative norm of its update."""
     layers = range(subject.parts.model.config.layers)
     found: list[dict[str, dict[str, float]]] = [{} for _ in layers]
-    if not subject.state.slow_steps:
+    if not subject.moved:
         return found
     dense = subject.parts.slow.dense(subject.state.model.slow, "float32")["blocks"]
     for name, module in subject.parts.model.params["blocks"].items():

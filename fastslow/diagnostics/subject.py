@@ -7,6 +7,7 @@ import functools
 import pathlib
 
 from fastslow import config, learner, reopening, run_state, session, types
+from fastslow import run as loop
 from fastslow.learners import language
 from fastslow.report import records
 
@@ -60,6 +61,11 @@ class Subject:
     def base(self) -> types.ModelState:
         """The state before any lesson."""
         return learner.init(self.built.experiment.learner, self.settings.seed)
+
+    @functools.cached_property
+    def moved(self) -> bool:
+        """Whether the weights are others than before any lesson."""
+        return loop.moved(self.base.slow, self.state.model.slow)
 
 
 def _is_before(row: records.Row, position: int, end: int) -> bool:

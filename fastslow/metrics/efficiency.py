@@ -20,7 +20,10 @@ class Curve(NamedTuple):
 
 
 def slow_steps(lesson: Mapping[str, Any]) -> float:
-    """Return the weight updates of a lesson row, those of a rejected result included."""
+    """Return the steps that a lesson row says were tried.
+
+    Those that found no signal and updated nothing count, and so do those of a rejected result.
+    """
     return float(sum(len(part["details"].get("steps", ())) for part in lesson["absorbed"]))
 
 

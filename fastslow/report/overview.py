@@ -153,7 +153,7 @@ def seconds(rows: Iterable[records.Row]) -> float:
 
 
 def slow_steps(rows: Sequence[records.Row]) -> int:
-    """Return the weight updates of the whole run."""
+    """Return the slow steps tried in the whole run, whether or not they updated the weights."""
     return max((row["slow_steps"] for row in rows if "slow_steps" in row), default=0)
 
 
