@@ -26,6 +26,8 @@ from fastslow.learners import language
 from fastslow.lm import loading
 from fastslow.report import progress, records, report, together, trackers
 
+_PLAN = "plan_digest"
+
 
 def run(
     settings: config.Run,
@@ -50,7 +52,7 @@ def run(
         ):
             watcher = together.Together([shown, *tracked])
             experiment, _, identity = build(settings, watcher)
-            run_directory.check(directory, identity, resume)
+            run_directory.check(directory, _recorded(directory, identity), resume)
             wanted = {"config": encoded, **identity}
             events = sum(1 for _ in experiment.stream.events())
             run_directory.write_config(directory, wanted, events)
@@ -92,13 +94,14 @@ def _build(settings: config.Run, watcher: progress.Progress) -> Built:
     identity = {
         "model_digest": model.digest,
         "stream_digest": digest(stream),
+        _PLAN: plan_digest(stream),
         "template_digests": templates.hashes(),
     }
     return Built(experiment, parts, identity)
 
 
 def digest(stream: types.Stream) -> str:
-    """Return a hash of every task's name, seed prompt and items."""
+    """Return a hash of every task's name, seed prompt and items, see `plan_digest` for the rest."""
     hashed = hashlib.sha256()
     for name, task in stream.tasks.items():
         hashed.update(repr((name, task.seed_prompt)).encode())
@@ -106,6 +109,40 @@ def digest(stream: types.Stream) -> str:
             for example in split:
                 hashed.update(repr(example).encode())
     return hashed.hexdigest()
+
+
+def plan_digest(stream: types.Stream) -> str:
+    """Return a hash of how the items are used: sizes of splits, scorers, and all events.
+
+    Apart from `digest`, so that runs begun before it was recorded can be compared with later ones.
+    """
+    hashed = hashlib.sha256()
+    for name, task in stream.tasks.items():
+        sizes = [len(split) for split in (task.train, task.validation, task.test)]
+        hashed.update(repr((name, sizes, _name(task.scorer))).encode())
+    for event in stream.events():
+        if isinstance(event, types.Lesson):
+            head = (event.index, event.task_name, len(event.examples))
+            hashed.update(repr((head, [*event.examples])).encode())
+        else:
+            hashed.update(repr(event).encode())
+    return hashed.hexdigest()
+
+
+def _name(scorer: types.Scorer) -> str:
+    """Return where a scorer is defined; "" for one that has no name of its own there."""
+    name = getattr(scorer, "__qualname__", "<")
+    return "" if "<" in name else f"{scorer.__module__}.{name}"
+
+
+def _recorded(
+    directory: pathlib.Path, identity: Mapping[str, types.Json]
+) -> Mapping[str, types.Json]:
+    """Leave out of `identity` the digest of the plan if the run began before it was recorded."""
+    begun = (directory / "config.json").exists()
+    if not begun or _PLAN in run_directory.read_config(directory):
+        return identity
+    return {key: value for key, value in identity.items() if key != _PLAN}
 
 
 def carry_out(

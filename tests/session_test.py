@@ -1,6 +1,9 @@
 import dataclasses
+import json
 
-from fastslow import session
+import pytest
+
+from fastslow import run_directory, session, types
 from fastslow.report import records
 from tests import toy
 
@@ -37,3 +40,61 @@ def test_a_torn_description_is_written_again(tmp_path):
     session.describe_tasks(Kinds(), tmp_path)
     (row,) = records.read(tmp_path)
     assert row["tasks"].keys() == Kinds().tasks.keys()
+
+
+@dataclasses.dataclass(frozen=True)
+class Changed(toy.Stream):
+    """The toy stream with another task "red", or with other events."""
+
+    red: types.Task = dataclasses.field(default_factory=lambda: toy.task("red"))
+    planned: tuple[types.Event, ...] = tuple(toy.Stream().events())
+
+    @property
+    def tasks(self):
+        return {name: toy.task(name) for name in toy.TASKS} | {"red": self.red}
+
+    def events(self):
+        return iter(self.planned)
+
+
+def changes():
+    red, planned = toy.task("red"), tuple(toy.Stream().events())
+    moved = dataclasses.replace(
+        red, train=red.train[:-1], validation=(red.train[-1], *red.validation)
+    )
+    look, lesson, *others = planned
+    return {
+        "an item in another split": Changed(red=moved),
+        "another scorer": Changed(red=dataclasses.replace(red, scorer=types.Score)),
+        "another order": Changed(planned=(lesson, look, *others)),
+        "other items": Changed(
+            planned=(look, dataclasses.replace(lesson, examples=lesson.examples[:2]), *others)
+        ),
+    }
+
+
+@pytest.mark.parametrize("what", changes())
+def test_digest_of_the_plan_tells_what_that_of_the_items_does_not(what):
+    changed = changes()[what]
+    assert session.digest(changed) == session.digest(toy.Stream())
+    assert session.plan_digest(changed) != session.plan_digest(toy.Stream())
+
+
+def test_digest_of_the_plan_does_not_depend_on_where_things_lie_in_memory():
+    assert session.plan_digest(toy.Stream()) == session.plan_digest(Changed())
+    unnamed = (lambda *_: types.Score(1.0, ""), lambda *_: types.Score(1.0, ""))
+    one, other = (Changed(red=dataclasses.replace(toy.task("red"), scorer=s)) for s in unnamed)
+    assert session.plan_digest(one) == session.plan_digest(other)
+
+
+def test_runs_begun_before_the_plan_was_recorded_can_be_resumed(tmp_path):
+    identity = {"stream_digest": "a", "plan_digest": "b"}
+    for begun, checked in (
+        ({}, {"stream_digest"}),
+        ({"plan_digest": "other"}, {"stream_digest", "plan_digest"}),
+    ):
+        content = {"config": {}, "stream_digest": "a", **begun}
+        (tmp_path / "config.json").write_text(json.dumps(content))
+        assert session._recorded(tmp_path, identity).keys() == checked
+    with pytest.raises(run_directory.RunDirectoryError, match="plan_digest"):
+        run_directory.check(tmp_path, session._recorded(tmp_path, identity), resume=True)

@@ -106,6 +106,7 @@ class Plasticity:
                 "evaluation": config.plain(settings.evaluation),
                 "model": subject.built.identity["model_digest"],
                 "task": session.digest(held_out.Only(task)),
+                "splits": session.plan_digest(held_out.Only(task)),
                 "plan": self._plan()._asdict(),
                 "seed": seed,
             }
