@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import itertools
 import pathlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,11 +33,9 @@ class Alone:
         return {self.task.name: self.task}
 
     def events(self) -> Iterator[types.Event]:
-        """Yield the lessons, numbered anew from 0, and the evaluation."""
-        index = itertools.count()
-        for lesson in self.lessons:
-            yield dataclasses.replace(lesson, index=next(index))
-        yield types.EvaluationPoint(next(index), (self.task.name,))
+        """Yield the lessons and the evaluation, numbered as in the run: seeds derive from it."""
+        yield from self.lessons
+        yield types.EvaluationPoint(self.lessons[-1].index + 1, (self.task.name,))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,8 +44,9 @@ class Intransigence:
 
     reference_i - A[t_i, i], positive = could not learn (arXiv 1801.10112, equation 8). The
     reference is the run's own configuration on the same lessons of task i and no others, so that
-    its channels have the same budget. References are kept in the user's cache directory, for all
-    runs of the same seed, lessons and configuration, whatever their order.
+    its channels have the same budget, and on the same places in the stream, so that they have the
+    same seeds: the task that is taught first has no intransigence. References are kept in the
+    user's cache directory, for all runs of the same seed, lessons, places and configuration.
     """
 
     reads: ClassVar[str] = "test items of the run's tasks"
@@ -111,7 +108,7 @@ def reference(
         "config": {name: configured[name] for name in _SHARED},
         "identity": {name: identity[name] for name in ("model_digest", "template_digests")},
         "task": session.digest(alone),
-        "lessons": _digest(lessons),
+        "lessons": session.plan_digest(alone),
     }
     return remembered.remembered("references", key, lambda: carry_out(subject, alone))
 
@@ -129,13 +126,6 @@ def carry_out(subject: subjects.Subject, alone: Alone) -> dict[str, types.Json]:
         "cost": state.cost._asdict(),
         "slow_steps": state.slow_steps,
     }
-
-
-def _digest(lessons: Sequence[types.Lesson]) -> str:
-    content = hashlib.sha256()
-    for lesson in lessons:
-        content.update(repr(tuple(lesson.examples)).encode())
-    return content.hexdigest()
 
 
 def _notes(recalled: Sequence[str]) -> tuple[str, ...]:

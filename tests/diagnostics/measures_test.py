@@ -283,8 +283,9 @@ def test_alone_teaches_the_lessons_of_one_task_and_evaluates_it(subject):
     lessons = [lesson for lesson in subject.lessons if lesson.task_name == "bees"]
     alone = intransigence.Alone(subject.tasks["bees"], lessons)
     taught, looked = alone.events()
-    assert (taught.index, taught.task_name, taught.examples) == (0, "bees", lessons[0].examples)
-    assert looked == types.EvaluationPoint(1, ("bees",))
+    assert taught == lessons[0]
+    assert taught.index == 3  # that of the run, from which the seeds of the lesson derive
+    assert looked == types.EvaluationPoint(4, ("bees",))
     assert list(alone.tasks) == ["bees"]
 
 
@@ -297,13 +298,14 @@ def test_intransigence_is_reference_minus_what_was_learned(subject):
         assert told["learned"] == evaluations[after]["scores"][task]
         assert told["intransigence"] == pytest.approx(told["reference"] - told["learned"])
         assert 0 <= told["reference"] <= 1
+    assert first.values["tasks"]["ants"]["intransigence"] == 0  # so far the runs are the same
     again = intransigence.Intransigence().measure(subject)
     assert again.values == first.values
     assert again.notes == ("references that other runs have computed: ants, bees",)
     assert again.cost == types.Cost()
 
 
-def test_references_are_shared_by_orders_and_not_by_configurations(subject, monkeypatch):
+def test_references_are_shared_by_the_same_lessons_and_not_by_configurations(subject, monkeypatch):
     keys = []
     monkeypatch.setattr(
         remembered,
@@ -319,10 +321,13 @@ def test_references_are_shared_by_orders_and_not_by_configurations(subject, monk
         )
         intransigence.reference(other, lessons)
     intransigence.reference(subject, [*lessons, *lessons])
-    same, reordered, reseeded, longer = keys
+    later = [dataclasses.replace(lesson, index=lesson.index + 2) for lesson in lessons]
+    intransigence.reference(subject, later)
+    same, reordered, reseeded, longer, elsewhere = keys
     assert same == reordered
     assert same != reseeded
     assert same != longer
+    assert same != elsewhere
 
 
 def test_untaught_run_has_nothing_to_be_compared(untouched):
