@@ -19,6 +19,7 @@ from fastslow.lm import engine as engine_lib
 from fastslow.lm import model as model_lib
 from fastslow.slow import batching, contracts, drift_cap, probing, storage, training, update
 from fastslow.slow import settings as settings_lib
+from fastslow.slow.anchors import parts as anchor_parts
 
 OnStep = Callable[[int, int, Mapping[str, float]], None]  # (step from 1, steps, metrics)
 PromptsOf = Callable[[types.Json, str], tuple[types.Prompt, ...]]  # (fast state, task name)
@@ -131,6 +132,10 @@ class GradientChannel:
         return update.adamw(s.learning_rate, s.warmup_steps, s.clip_norm, s.weight_decay)
 
     @functools.cached_property
+    def _reads_outputs(self) -> bool:
+        return any(anchor_parts.reads_outputs(anchor) for anchor in self.anchors.values())
+
+    @functools.cached_property
     def _updater(self) -> update.Updater:
         forward = functools.partial(
             decoder.completion_logits, self.model.config, remat=self.settings.remat
@@ -186,12 +191,13 @@ class GradientChannel:
         )
         if not experience.rows:
             return taught._replace(steps=(*taught.steps, metrics))
+        silent_rows = experience.silent_rows if self._reads_outputs else ()
         started = time.perf_counter()
         step = training.take(
             self._updater,
             self.model.params,
             taught.state,
-            experience.rows,
+            experience.rows + silent_rows,
             experience.tokens,
             self.settings,
         )

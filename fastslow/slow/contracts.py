@@ -75,7 +75,8 @@ class Anchor(NamedTuple):
 
     init(trainable) -> state: a pytree of arrays.
     penalty(trainable, state): scalar, counted once per step.
-    token_penalty(state, outputs): (N,), averaged over the step's tokens like the loss.
+    token_penalty(state, outputs): (N,), averaged over all tokens of the step, silent answers' too,
+      which are run for it; `anchors.parts.no_token_penalty` says that there is none.
     consolidate(trainable, state, evidence) -> state: called after a lesson that changed something.
     """
 
@@ -106,11 +107,12 @@ class Row(NamedTuple):
 
 
 class Experience(NamedTuple):
-    """What one step learns from. Only `rows` have a gradient; the loss is a mean over all tokens.
+    """What one step learns from. The loss is a mean over all tokens, `rows` have its gradient.
 
-    A group is silent when its rewards are all equal: its rows would add zeros to the gradient, so
-    they are not run, but counted in the mean, and kept to measure drift on. `reward` is the mean
-    over all completions, silent ones too, and NaN when nothing was sampled. `rewards` (groups,
+    A group is silent when its rewards are all equal: its rows have advantage 0 and add nothing to
+    the objective's gradient, but count in the mean. They are run only for anchors that look at
+    outputs, which hold the policy on every answer, and kept to measure drift on. `reward` is the
+    mean over all completions, silent ones too, and NaN when nothing was sampled. `rewards` (groups,
     prompts, repeats) are all of them, the best prompt first, and None when nothing was sampled;
     `answers` are the texts in the same order.
     """

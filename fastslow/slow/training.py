@@ -81,10 +81,11 @@ def gradient(
     tokens: int,
     settings: settings_lib.Settings,
 ) -> Gradient:
-    """Return the gradient of the objective's mean over a step's `tokens`, zero outside of `rows`.
+    """Return the gradient of the mean loss over a step's `tokens`, zero outside of `rows`.
 
-    `tokens` counts silent answers too: were the mean over `rows` (not empty) alone, one informative
-    group would move the weights as far as a whole batch of them, in a noisier direction.
+    `tokens` counts silent answers too: were the mean over informative ones alone, one such group
+    would move the weights as far as a whole batch of them, in a noisier direction. `rows` (not
+    empty) may leave silent answers out where no anchor looks at outputs: their share is zero.
     """
     batches = tuple(batching.micro_batches(rows, settings.micro_rows))
     grads, metrics = update.zeros(state.trainable), []

@@ -12,7 +12,7 @@ import pytest
 from fastslow import seeds, types
 from fastslow.lm import engine as engine_lib
 from fastslow.lm import loading
-from fastslow.slow import channel, contracts
+from fastslow.slow import batching, channel, contracts
 from fastslow.slow import settings as settings_lib
 from fastslow.slow.adapters import ADAPTERS
 from fastslow.slow.anchors import ANCHORS
@@ -35,6 +35,11 @@ def engine():
 
 def starts_with_digit(text, example):
     return types.Score(float(text[:1].isdigit()), "")
+
+
+def half_silent(text, example):
+    """Score the first four examples by their digits, and the others all alike."""
+    return types.Score(float(text[:1].isdigit()) if int(example.id) < 4 else 1.0, "")
 
 
 def build(objective="cispo", adapter="lora", anchors=None, scorer=starts_with_digit, **settings):
@@ -200,11 +205,7 @@ def test_no_reward_variance_is_rejected_and_counted():
 
 def test_groups_without_variance_shorten_the_others_gradient_and_keep_its_direction():
     """The mean is over all tokens: a step with one informative group is a small step."""
-
-    def scorer(text, example):
-        return types.Score(float(text[:1].isdigit()) if int(example.id) < 4 else 1.0, "")
-
-    task = dataclasses.replace(shared().tasks["digits"], scorer=scorer)
+    task = dataclasses.replace(shared().tasks["digits"], scorer=half_silent)
     unclipped = dataclasses.replace(shared().settings, clip_norm=1e9)
     learner = dataclasses.replace(shared(), tasks={"digits": task}, settings=unclipped)
     both, told = absorb(learner, learner.init(0), 1, 3, EXAMPLES[:8])
@@ -220,6 +221,44 @@ def test_groups_without_variance_shorten_the_others_gradient_and_keep_its_direct
     assert counts[0] < 0.8 * counts[1]
     alone = jax.tree.map(lambda leaf: leaf * counts[0] / counts[1], alone)
     jax.tree.map(functools.partial(np.testing.assert_allclose, atol=1e-6), both, alone)
+
+
+def test_anchors_on_outputs_hold_the_policy_on_silent_answers_too():
+    """The penalty is coefficient * mean KL over all tokens, not over those of some groups."""
+    task = dataclasses.replace(shared().tasks["digits"], scorer=half_silent)
+    learner = dataclasses.replace(shared(), tasks={"digits": task})
+    state, _ = absorb(shared(), shared().init(0), 4, 1)
+    _, told = absorb(learner, state, 1, 3, EXAMPLES[:8])
+    (step,) = told.details["steps"]
+    assert 4 <= step["silent_groups"] < 8
+    sampled = learner.objective.collect(
+        learner._source(state, "digits"), PROMPTS, EXAMPLES[:8], seeds.derive(3, "step", 0)
+    )
+    rows = sampled.rows + sampled.silent_rows
+    requests, tokens = [row.request for row in rows], [row.tokens for row in rows]
+    base = {"params": model().params}
+    (kl, _), _ = engine().divergence(learner.variables(state), base, requests, tokens)
+    mean = np.average(kl, weights=[len(row) for row in tokens])
+    assert step["anchor/kl"] == pytest.approx(1e-3 * mean, rel=1e-3)
+    assert step["train_tokens"] == train_tokens(learner, rows)
+
+
+def test_silent_answers_are_not_run_without_anchors_on_outputs():
+    learner = build(scorer=half_silent, anchors={"l2": ANCHORS.build("l2sp")})
+    _, told = absorb(learner, learner.init(0), 1, 3, EXAMPLES[:8])
+    (step,) = told.details["steps"]
+    sampled = learner.objective.collect(
+        learner._source(learner.init(0), "digits"),
+        PROMPTS,
+        EXAMPLES[:8],
+        seeds.derive(3, "step", 0),
+    )
+    assert 4 <= step["silent_groups"] < 8
+    assert step["train_tokens"] == train_tokens(learner, sampled.rows)
+
+
+def train_tokens(learner, rows):
+    return batching.train_tokens(batching.micro_batches(rows, learner.settings.micro_rows))
 
 
 def exploding(value, first_step):

@@ -1,6 +1,7 @@
 """One step after another on rows: every adapter with every objective."""
 
 import dataclasses
+import functools
 
 import jax
 import numpy as np
@@ -100,3 +101,17 @@ def test_the_divergence_of_a_step_is_exact():
     logits = updater.logits(toy.params(), start, batch)
     found = float(updater.divergence(toy.params(), step.state.trainable, batch, logits))
     assert found == pytest.approx(wanted, rel=1e-3)
+
+
+@pytest.mark.parametrize("objective", ["grpo", "cispo"])
+def test_silent_rows_do_not_change_the_objectives_gradient(objective):
+    made, rows = toy.parts("lora", objective), toy.rows(0, 8)
+    silent = tuple(row._replace(advantage=0.0) for row in toy.rows(1, 8))
+    tokens = sum(len(row.tokens) for row in rows + silent)
+    updater, state = update.make(made), toy.state(made, toy.params())
+    without, together = (
+        training.gradient(updater, toy.params(), state, run, tokens, SETTINGS).grads
+        for run in (rows, rows + silent)
+    )
+    assert max(np.abs(leaf).max() for leaf in jax.tree.leaves(without)) > 1e-3
+    jax.tree.map(functools.partial(np.testing.assert_allclose, atol=1e-6), together, without)

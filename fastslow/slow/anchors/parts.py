@@ -27,6 +27,11 @@ def no_token_penalty(state: types.PyTree, outputs: contracts.Outputs) -> jax.Arr
     return jnp.zeros(outputs.tokens.shape)
 
 
+def reads_outputs(anchor: contracts.Anchor) -> bool:
+    """Say whether an anchor penalises outputs, so that it needs every answer of a step run."""
+    return anchor.token_penalty is not no_token_penalty
+
+
 def keep(
     trainable: types.PyTree, state: types.PyTree, evidence: contracts.Evidence
 ) -> types.PyTree:
