@@ -44,8 +44,9 @@ class GradientChannel:
     experience under the current weights (`objective.collect`) with the population that
     `prompts_of(fast_state, task_name)` gives, best first, and takes one optimiser step. A step in
     which no group has reward variance moves nothing, not even by weight decay or anchors. The
-    lesson is rejected, and the state before it returned as it was, when no step had a signal, when
-    a value is not finite or explodes, or when no share of the change keeps the drift cap.
+    lesson is rejected, and the state before it returned as it was, when no step had a signal or
+    moved the weights, when a value is not finite or explodes, or when no share of the change keeps
+    the drift cap.
     """
 
     model: model_lib.LanguageModel
@@ -246,8 +247,9 @@ class GradientChannel:
         if taught.problem is not None:
             reason = f"step {len(taught.steps)}: {taught.problem}"
             return old, report._replace(outcome="rejected", reason=reason)
-        if not taught.batches:
-            return old, report._replace(outcome="rejected", reason=_silence(taught))
+        if not any(_moved(step) for step in taught.steps):
+            reason = report.reason if taught.batches else _silence(taught)
+            return old, report._replace(outcome="rejected", reason=reason)
         trainable = taught.state.trainable
         if self.settings.drift_cap is not None:
             trainable, capped, cost = drift_cap.hold(
@@ -267,11 +269,10 @@ class GradientChannel:
         return self._consolidate(new, taught.batches), report
 
     def _report(self, taught: Taught) -> types.Absorbed:
-        moved = sum("loss" in step for step in taught.steps)
         return types.Absorbed(
             channel="slow",
             outcome="changed",
-            reason=f"{moved} of {len(taught.steps)} steps had a signal",
+            reason=_signals(taught),
             reward_before=taught.steps[0]["reward"],
             reward_after=taught.steps[-1]["reward"],
             cost=taught.cost,
@@ -289,6 +290,21 @@ class GradientChannel:
             for name, anchor in self.anchors.items()
         }
         return state._replace(anchors=anchors)
+
+
+def _moved(step: Mapping[str, float]) -> bool:
+    """Say whether a step changed the weights: it had a signal, and the step cap left some of it."""
+    return step.get("update_norm", 0.0) > 0 and step.get("step_scale", 1.0) > 0
+
+
+def _signals(taught: Taught) -> str:
+    heard = [step for step in taught.steps if "loss" in step]
+    told = f"{len(heard)} of {len(taught.steps)} steps had a signal"
+    still = sum(not _moved(step) for step in heard)
+    held = sum(step.get("step_scale") == 0 for step in heard)
+    if held:
+        told += f", {held} of them held in place by the step cap"
+    return told + f", {still - held} of them without any change" if still > held else told
 
 
 def _silence(taught: Taught) -> str:

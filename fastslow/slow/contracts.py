@@ -77,7 +77,7 @@ class Anchor(NamedTuple):
     penalty(trainable, state): scalar, counted once per step.
     token_penalty(state, outputs): (N,), averaged over all tokens of the step, silent answers' too,
       which are run for it; `anchors.parts.no_token_penalty` says that there is none.
-    consolidate(trainable, state, evidence) -> state: called after a lesson that changed something.
+    consolidate(trainable, state, evidence) -> state: called after a lesson that moved the weights.
     """
 
     init: Callable[[types.PyTree], types.PyTree]

@@ -350,9 +350,41 @@ def test_a_cap_that_nothing_keeps_rejects_the_lesson():
     assert told.details["drift"]["evaluations"] == 3
 
 
+def test_steps_that_the_step_cap_holds_in_place_are_no_learning():
+    settings = dataclasses.replace(shared().settings, step_cap=1e-9, drift_evaluations=1)
+    learner = dataclasses.replace(shared(), settings=settings)
+    state = learner.init(0)
+    after, told = absorb(learner, state)
+    assert [step["step_scale"] for step in told.details["steps"]] == [0, 0]
+    assert after is state  # its optimiser and its anchors too
+    assert told.outcome == "rejected"
+    assert told.reason == "2 of 2 steps had a signal, 2 of them held in place by the step cap"
+
+
+@pytest.mark.parametrize(
+    ("steps", "reason"),
+    [
+        ([{"loss": 0, "update_norm": 1}, {}], "1 of 2 steps had a signal"),
+        (
+            [{"loss": 0, "update_norm": 1, "step_scale": scale} for scale in (0, 0.5, 1)],
+            "3 of 3 steps had a signal, 1 of them held in place by the step cap",
+        ),
+        (
+            [{"loss": 0, "update_norm": norm} for norm in (0, 1)],
+            "2 of 2 steps had a signal, 1 of them without any change",
+        ),
+    ],
+)
+def test_steps_that_moved_nothing_are_told_apart(steps, reason):
+    assert channel._signals(channel.Taught(None, tuple(steps))) == reason
+
+
 def test_anchors_are_consolidated_after_the_cap():
-    learner = shared()
-    state, _ = absorb(learner, learner.init(0))
+    """They follow the weights that are kept, not those that the cap shortened."""
+    capped = dataclasses.replace(shared().settings, drift_cap=0.01)
+    learner = dataclasses.replace(shared(), settings=capped)
+    state, told = absorb(learner, learner.init(0), 4, 1)
+    assert 0 < told.details["drift"]["scale"] < 1
     assert_same(state.anchors["l2"], state.trainable)
     assert state.anchors["kl"] == ()
 
