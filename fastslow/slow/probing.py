@@ -44,24 +44,35 @@ def gradient_facts(
     """Return norm and expected gain of a step on `experience`, and the sketch of its gradient.
 
     Expected gain is first order: the gradient of the mean reward (arXiv 1506.02438, section 2, with
-    the group mean as baseline) times the change that the optimiser would make. The objective's
-    gradient is that of the reward divided by the groups' standard deviation, so it is multiplied by
-    the mean deviation: exact when all groups have the same. Without a signal both are 0.
+    the mean of a group's other answers as baseline) times the change that the optimiser would make.
+    The objective's gradient divides rewards by their group's standard deviation and counts an
+    answer in its own baseline. So it is multiplied by the mean deviation over groups with a signal
+    (exact when they all have the same) and by G / (G - 1), G answers a group.
+    The gradient is the objective's alone; the change takes in anchors on parameters, as a step
+    does, but none on outputs, which would take a second gradient. Without a signal both are 0.
     """
     if not experience.rows:
         return {"gradient_norm": 0.0, "expected_gain": 0.0}, None
     tokens = experience.tokens
-    grads = training.gradient(updater, params, state, experience.rows, tokens, settings).grads
+    alone = state._replace(anchors={})
+    grads = training.gradient(updater, params, alone, experience.rows, tokens, settings).grads
     slopes = jax.device_get(grads)
     moved, _, _ = updater.apply(grads, state.trainable, state.opt_state, state.anchors)
     facts = {"gradient_norm": _norm(slopes)}
     if experience.rewards is not None:
         changes = jax.tree.map(lambda new, old: np.asarray(new - old), moved, state.trainable)
-        deviation = experience.rewards.reshape(len(experience.rewards), -1).std(axis=1)
-        deviation = deviation[deviation > 0].mean()
         per_answer = tokens / experience.rewards.size
-        facts["expected_gain"] = -_product(slopes, changes) * float(deviation) * per_answer
+        scale = _reward_scale(experience.rewards) * per_answer
+        facts["expected_gain"] = -_product(slopes, changes) * scale
     return facts, sketch(slopes)
+
+
+def _reward_scale(rewards: np.ndarray) -> float:
+    """Return what turns advantages of (groups, ...) back into rewards above those of the others."""
+    by_group = rewards.reshape(len(rewards), -1)
+    size = by_group.shape[1]
+    heard = by_group.max(axis=1) != by_group.min(axis=1)  # exact: a rounded mean fools the std
+    return float(by_group[heard].std(axis=1).mean()) * size / (size - 1)
 
 
 def sketch(tree: types.PyTree, size: int = SKETCH_SIZE) -> tuple[float, ...] | None:

@@ -32,7 +32,7 @@ class Updater(NamedTuple):
 
     accumulate(grads, params, trainable, anchor_states, batch, tokens) -> (grads, metrics, logits):
       adds the micro-batch's share of the step's mean over `tokens` tokens. Consumes (donates)
-      `grads`. `logits` (N, V) are those under `trainable`.
+      `grads`. `logits` (N, V) are those under `trainable`. Anchors without a state are left out.
     apply(grads, trainable, opt_state, anchor_states) -> (trainable, opt_state, metrics): adds the
       anchors' parameter penalties and takes one optimiser step. Consumes `grads`.
     logits(params, trainable, batch) -> (N, V).
@@ -161,6 +161,7 @@ def _token_sums(
     penalties = {
         f"anchor/{name}": masked_sum(anchor.token_penalty(anchor_states[name], outputs))
         for name, anchor in parts.anchors.items()
+        if name in anchor_states
     }
     loss = masked_sum(losses) + sum(penalties.values(), jnp.zeros(()))
     sums = {name: masked_sum(values) for name, values in statistics.items()}

@@ -11,6 +11,7 @@ import pytest
 from fastslow import types
 from fastslow.slow import contracts, experience, probing, training, update
 from fastslow.slow import settings as settings_lib
+from fastslow.slow.anchors import ANCHORS
 from tests.slow import channel_test, toy
 
 SETTINGS = settings_lib.Settings(micro_rows=4)
@@ -55,7 +56,7 @@ def probed(made, gathered):
 
 
 def test_expected_gain_is_the_slope_of_the_mean_reward_along_the_step():
-    """Against a finite difference of (1/n) sum (r - mean) log pi(y) along the optimiser's step."""
+    """Against a finite difference of (1/n) sum (r - mean of others) log pi(y) along the step."""
     made = toy.parts("lora", "cispo", rate=1e-3)
     sampled = gathered([[[1, 0, 0, 0]], [[0, 0, 1, 0]], [[0, 1, 0, 0]]])
     # on policy: pi_old is pi, so that every ratio is 1
@@ -74,7 +75,8 @@ def test_expected_gain_is_the_slope_of_the_mean_reward_along_the_step():
     updater, state, facts, _ = probed(made, sampled)
     tokens = sum(len(row.tokens) for row in rows)
     moved = training.take(updater, toy.params(), state, rows, tokens, SETTINGS).state.trainable
-    centred = (sampled.rewards - 0.25).ravel()
+    others = (sampled.rewards.sum(axis=(1, 2), keepdims=True) - sampled.rewards) / 3
+    centred = (sampled.rewards - others).ravel()
 
     def reward(trainable):
         return sum(
@@ -85,6 +87,26 @@ def test_expected_gain_is_the_slope_of_the_mean_reward_along_the_step():
     assert facts["expected_gain"] == pytest.approx(slope, rel=0.05)
     assert facts["expected_gain"] > 0
     assert facts["gradient_norm"] > 0
+
+
+def test_a_silent_group_with_a_rounded_mean_does_not_lower_the_deviation():
+    silent = np.full((1, 1, 6), 0.1)
+    assert silent.std() > 0
+    heard = np.array([[[1.0, 0, 0, 1, 0, 1]]])
+    found = probing._reward_scale(np.concatenate([heard, silent]))
+    assert found == pytest.approx(0.5 * 6 / 5)
+
+
+def test_gradients_of_anchors_on_outputs_are_not_the_rewards():
+    anchors = {"kl": ANCHORS.build("kl_exact", {"coefficient": 10.0})}
+    sampled, found = gathered([[[1, 0, 0, 0]], [[0, 0, 1, 0]]]), []
+    for made in (toy.parts("lora", "cispo"), toy.parts("lora", "cispo", anchors)):
+        updater, state = update.make(made), toy.state(made, toy.params())
+        moved = state._replace(trainable=toy.perturbed(state.trainable, 1))
+        found.append(probing.gradient_facts(updater, toy.params(), moved, sampled, SETTINGS))
+    (without, sketch), (beside, same) = found
+    assert beside == pytest.approx(without, rel=1e-4)
+    assert np.dot(sketch, same) == pytest.approx(1, abs=1e-4)
 
 
 def test_without_a_signal_nothing_is_expected():
