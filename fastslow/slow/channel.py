@@ -213,7 +213,9 @@ class GradientChannel:
             state=step.state,
             steps=(*taught.steps, metrics),
             batches=step.batches,
-            cost=taught.cost + self._train_cost(tokens) + self._step_cap_cost(step),
+            cost=taught.cost
+            + self._train_cost(tokens, self._reads_outputs)
+            + self._step_cap_cost(step),
             problem=step.problem,
         )
 
@@ -229,8 +231,10 @@ class GradientChannel:
         (divergences, _), cost = self.engine.divergence(variables, base, requests, tokens)
         return float(np.average(divergences, weights=[len(row) for row in tokens])), cost
 
-    def _train_cost(self, tokens: int) -> types.Cost:
-        flops = 6.0 * self.model.config.multiplied_parameters * tokens
+    def _train_cost(self, tokens: int, reference: bool = False) -> types.Cost:
+        """Return what a gradient over `tokens` costs; `reference`: the base reads them too."""
+        passes = 3 + self.settings.remat + reference  # a backward pass counts as two forward ones
+        flops = 2.0 * passes * self.model.config.multiplied_parameters * tokens
         return types.Cost(train_tokens=tokens, flops=flops)
 
     def _step_cap_cost(self, step: training.Step) -> types.Cost:

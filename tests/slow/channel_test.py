@@ -158,6 +158,19 @@ def test_costs_and_details_add_up():
         assert {"loss", "grad_norm", "clipped_share", "anchor/kl", "anchor/l2"} <= set(step)
 
 
+@pytest.mark.parametrize(
+    ("anchor", "remat", "passes"),
+    [(None, False, 3), ("l2sp", False, 3), ("kl_exact", False, 4), ("kl_k3", True, 5)],
+)
+def test_the_base_models_pass_and_recomputed_layers_are_counted(anchor, remat, passes):
+    """Imitation samples nothing, so that a step is all that costs; a backward pass counts twice."""
+    anchors = {anchor: ANCHORS.build(anchor)} if anchor else {}
+    learner = build("sft", anchors=anchors, remat=remat)
+    _, told = absorb(learner, learner.init(0), 1, 0, EXAMPLES[:4])
+    once = 2 * model().config.multiplied_parameters * told.cost.train_tokens
+    assert told.cost.flops == pytest.approx(passes * once)
+
+
 def test_the_update_sees_the_log_probabilities_that_were_sampled_with():
     learner = shared()
     _, told = absorb(learner, learner.init(0))
