@@ -26,8 +26,13 @@ def rollouts(
 
     Every example uses each of the prompts equally often (see `usable`), and all its answers form
     one advantage group, whatever their prompt (arXiv 2605.12484). The engine's log-probabilities
-    are pi_old. Groups whose rewards are all equal end up in `silent_rows`.
+    are pi_old. Groups whose rewards are all equal end up in `silent_rows`. Raises ValueError for a
+    single answer per example, which would make every group silent.
     """
+    if source.rollouts < 2:
+        raise ValueError(
+            f"slow.rollouts must be at least 2 to compare answers, got {source.rollouts}"
+        )
     prompts = usable(prompts, source.rollouts)
     encoded = [_encode(source, prompt, example) for example in examples for prompt in prompts]
     repeats = source.rollouts // len(prompts)

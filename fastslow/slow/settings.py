@@ -17,11 +17,9 @@ class Settings:
     weight_decay: float = 0.0  # decoupled, towards the base model
     micro_rows: int = 64  # answers of one forward and backward pass: memory grows with it
     remat: bool = False  # recompute layers in the backward pass: less memory, a third more work
-    step_cap: float | None = None  # nats per token that one step may move the policy, likewise
-    drift_cap: float | None = (
-        None  # nats per token a lesson may move the policy, KL(after || before)
-    )
-    drift_rows: int = 16  # completions of the lesson that this drift is measured on
+    step_cap: float | None = None  # nats per token, KL(after || before), that a step may come to
+    drift_cap: float | None = None  # the same of a whole lesson
+    drift_rows: int = 16  # completions of the lesson that drift_cap is measured on
     drift_evaluations: int = 8  # at most, to find the largest step that keeps the cap
     probe_examples: int = 8  # of a lesson that schedulers which probe see sampled answers to
     max_loss: float = 1e3  # a step above this rejects the lesson as exploded
