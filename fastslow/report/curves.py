@@ -73,7 +73,7 @@ def learning(matrix: matrices.AccuracyMatrix, rows: Sequence[records.Row]) -> fi
     panel.set_xlabel("Slow steps so far (weight updates tried)")
     panel.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     panel.legend(loc="upper left", bbox_to_anchor=(0, 1.12), ncols=2)
-    caption = "Score against weight updates; a vertical move was made by the prompts alone."
+    caption = "Score against slow steps; a vertical move was made by the prompts alone."
     return figures.Picture("learning", "Learning curve", caption, drawn)
 
 

@@ -113,8 +113,7 @@ class Experience(NamedTuple):
     the objective's gradient, but count in the mean. They are run only for anchors that look at
     outputs, which hold the policy on every answer, and kept to measure drift on. `reward` is the
     mean over all completions, silent ones too, and NaN when nothing was sampled. `rewards` (groups,
-    prompts, repeats) are all of them, the best prompt first, and None when nothing was sampled;
-    `answers` are the texts in the same order.
+    prompts, repeats) are all of them, the best prompt first, and None when nothing was sampled.
     """
 
     rows: tuple[Row, ...]
@@ -124,7 +123,6 @@ class Experience(NamedTuple):
     reward: float
     cost: types.Cost
     rewards: np.ndarray | None = None
-    answers: tuple[str, ...] = ()
 
     @property
     def tokens(self) -> int:

@@ -51,10 +51,7 @@ def rollouts(
     rewards = np.reshape(values, (len(examples), source.rollouts))
     cost += types.Cost(metric_calls=len(values))
     gathered = _group(requests, completions, rewards, cost)
-    return gathered._replace(
-        rewards=rewards.reshape(len(examples), len(prompts), repeats),
-        answers=tuple(completion.text for completion in completions),
-    )
+    return gathered._replace(rewards=rewards.reshape(len(examples), len(prompts), repeats))
 
 
 def targets(
