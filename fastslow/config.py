@@ -34,7 +34,7 @@ class Evaluation:
     """How test splits are scored and drift is measured."""
 
     temperature: float = 0.0  # 0 is greedy
-    samples: int = 1  # mean@k: k samples per test item, k > 1 only makes sense at temperature > 0
+    samples: int = 1  # mean@k: k samples per test item; more than 1 need a temperature
     max_tokens: int = 8  # an answer longer than this is cut, and wrong
     drift_examples: int = (
         8  # validation items per task in the fixed drift probe set; 0 turns it off
@@ -42,13 +42,18 @@ class Evaluation:
     probe_examples: int = 24  # validation items that schedulers which probe measure gains on
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for a number that leaves nothing to measure."""
+        """Raise ConfigError for numbers that leave nothing to measure, or measure it twice."""
         least = {"temperature": 0, "samples": 1, "max_tokens": 1, "drift_examples": 0}
         for name, bound in {**least, "probe_examples": 1}.items():
             if getattr(self, name) < bound:
                 raise ConfigError(
                     f"evaluation.{name} must be at least {bound}, got {getattr(self, name)}"
                 )
+        if self.samples > 1 and self.temperature == 0:
+            raise ConfigError(
+                f"evaluation.samples={self.samples} greedy answers are the same answer: "
+                "set evaluation.temperature above 0, or samples to 1"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

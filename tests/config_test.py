@@ -66,3 +66,9 @@ def test_differences_lists_every_leaf_with_both_values():
     new = {"a": 1, "b": {"c": 5, "e": 4}}
     assert config.differences(old, new) == ["b.c: 2 -> 5", "b.d: 3 -> None", "b.e: None -> 4"]
     assert config.differences(old, old) == []
+
+
+def test_several_greedy_answers_are_refused():
+    with pytest.raises(config.ConfigError, match="samples=4 greedy answers are the same"):
+        config.Evaluation(samples=4)
+    assert config.Evaluation(samples=4, temperature=0.7).samples == 4

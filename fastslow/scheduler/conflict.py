@@ -35,7 +35,9 @@ class Conflict(memoryless.Memoryless):
             reason = "no group of samples gives the weights a signal"
             return types.Decision(self.fast_budget, 0, reason)
         if math.isnan(probe.cosine):
-            return types.Decision(0, self.slow_steps, "the weights hold no other task yet")
+            still = probe.gradient_norm == 0
+            reason = "the gradient is zero" if still else "the weights hold no other task yet"
+            return types.Decision(0, self.slow_steps, f"nothing to undo: {reason}")
         against = f"smallest cosine with the gradient of a task in the weights {probe.cosine:+.2f}"
         if probe.cosine < -self.threshold:
             reason = f"{against}: teaching the weights would undo it"
