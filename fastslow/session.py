@@ -200,8 +200,9 @@ def option_names(section: str, name: str, options: Mapping[str, Any]) -> set[str
     """
     if section == "stream":
         return streams.option_names(name, {k: v for k, v in options.items() if v is not None})
+    if section == "model":
+        return loading.option_names(name)
     kinds: Mapping[str, registry.Registry] = {
-        "model": loading.MODELS,
         "scheduler": scheduler.SCHEDULERS,
         "fast": language.FAST_CHANNELS,
         "slow": language.SLOW_CHANNELS,

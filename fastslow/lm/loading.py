@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import jax
@@ -48,11 +49,29 @@ def load(spec: str, *, dtype: source.Dtype | Literal["auto"] = "auto") -> model.
     return _from_gguf(path.stem, path, dtype)
 
 
-def _by_name(name: str, dtype: source.Dtype) -> model.LanguageModel:
+def option_names(spec: str) -> set[str] | None:
+    """Return the options that go with `spec`: those of a registered name, and of every path.
+
+    Raises registry.UnknownNameError for what is neither.
+    """
+    if spec not in MODELS and pathlib.Path(spec).expanduser().exists():
+        return {"dtype"}
+    with _told_of_paths():
+        return MODELS.options(spec)
+
+
+@contextlib.contextmanager
+def _told_of_paths() -> Iterator[None]:
+    """Add to the error of an unknown name that it is no path either."""
     try:
-        return MODELS.build(name, {"dtype": dtype})
+        yield
     except registry.UnknownNameError as error:
         raise registry.UnknownNameError(f"{error} No file or directory has that name.") from error
+
+
+def _by_name(name: str, dtype: source.Dtype) -> model.LanguageModel:
+    with _told_of_paths():
+        return MODELS.build(name, {"dtype": dtype})
 
 
 def _from_gguf(name: str, path: pathlib.Path, dtype: source.Dtype) -> model.LanguageModel:

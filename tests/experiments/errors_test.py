@@ -86,7 +86,15 @@ def test_a_word_without_dashes_is_refused(tmp_path):
 
 def test_a_model_file_that_is_none_is_named(tmp_path):
     (tmp_path / "broken.gguf").write_bytes(b"GGUF" + bytes(100))
-    assert "broken.gguf" in fails(tmp_path, f"--model={tmp_path / 'broken.gguf'}")
+    output = fails(tmp_path, f"--model={tmp_path / 'broken.gguf'}")
+    assert "broken.gguf" in output
+    assert "unknown model" not in output  # it was found, and read
+
+
+def test_a_model_that_is_neither_known_nor_a_path_is_told(tmp_path):
+    output = fails(tmp_path, "--model=tiny-randm")
+    assert "did you mean 'tiny-random'" in output
+    assert "No file or directory has that name" in output
 
 
 def test_a_malformed_row_names_file_line_and_field(tmp_path):

@@ -149,3 +149,17 @@ def test_list_names_every_plugin():
     assert status == 0, output
     for name in ("smollm2-135m-instruct", "evals_short", "interleave", "gepa", "lora", "cispo"):
         assert name in output
+
+
+def test_what_a_run_exports_is_a_model_for_the_next(whole, tmp_path):
+    directory, _ = whole
+    status, output = cli.run(
+        "export", f"--workdir={directory}", f"--out={tmp_path / 'out'}", "--what=merged"
+    )
+    assert status == 0, output
+    merged, again = tmp_path / "out" / "merged", tmp_path / "again"
+    status, output = cli.run(
+        "run", "--test_config", f"--model={merged}", "--fast=none", f"--workdir={again}"
+    )
+    assert status == 0, output
+    assert json.loads((again / "config.json").read_text())["config"]["model"]["name"] == str(merged)
