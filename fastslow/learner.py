@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import numpy as np
 
 from fastslow import types
 
@@ -68,3 +72,9 @@ class Learner(NamedTuple):
 def init(learner: Learner, seed: int) -> types.ModelState:
     """Return the state of both channels before any lesson."""
     return types.ModelState(slow=learner.slow.init(seed), fast=learner.fast.init(seed))
+
+
+def moved(before: types.PyTree, now: types.PyTree) -> bool:
+    """Return whether any array differs; steps that were tried but turned down move none."""
+    pairs = itertools.zip_longest(jax.tree.leaves(before), jax.tree.leaves(now))
+    return any(not np.array_equal(old, new) for old, new in pairs)

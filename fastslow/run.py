@@ -13,9 +13,6 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-import jax
-import numpy as np
-
 from fastslow import checkpoint, config, learner, run_state, seeds, teaching, types
 from fastslow.evaluation import evaluator
 from fastslow.report import predictions, progress, records
@@ -137,7 +134,7 @@ def quadrants(
     """
     base = learner.init(experiment.learner, experiment.seed)
     weights = {"base": base.slow}
-    if moved(base.slow, state.model.slow):
+    if learner.moved(base.slow, state.model.slow):
         weights["trained"] = state.model.slow
     prompts = {"seed": base.fast}
     if state.model.fast != base.fast:
@@ -156,9 +153,3 @@ def quadrants(
         used = (weight if weight in weights else "base", prompt if prompt in prompts else "seed")
         scores.setdefault(f"{weight}_{prompt}", scores["_".join(used)])
     return scores, cost
-
-
-def moved(before: types.PyTree, now: types.PyTree) -> bool:
-    """Return whether any array differs; steps that were tried but turned down move none."""
-    pairs = itertools.zip_longest(jax.tree.leaves(before), jax.tree.leaves(now))
-    return any(not np.array_equal(old, new) for old, new in pairs)

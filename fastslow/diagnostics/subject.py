@@ -7,7 +7,6 @@ import functools
 import pathlib
 
 from fastslow import config, learner, reopening, run_state, session, types
-from fastslow import run as loop
 from fastslow.learners import language
 from fastslow.report import records
 
@@ -65,7 +64,7 @@ class Subject:
     @functools.cached_property
     def moved(self) -> bool:
         """Whether the weights are others than before any lesson."""
-        return loop.moved(self.base.slow, self.state.model.slow)
+        return learner.moved(self.base.slow, self.state.model.slow)
 
 
 def _is_before(row: records.Row, position: int, end: int) -> bool:
