@@ -19,7 +19,7 @@ import pathlib
 import re
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
@@ -72,17 +72,24 @@ def events(run_dir: files.PathLike) -> list[int]:
     return _events(path_of(run_dir, 0).parent)
 
 
-def latest(run_dir: files.PathLike) -> int | None:
+def latest(run_dir: files.PathLike, at_most: float = math.inf) -> int | None:
     """Return the event of the newest intact checkpoint, or None; warn about damaged newer ones.
 
-    Raises CheckpointError when a checkpoint has a newer schema than this program reads.
+    Checkpoints after more than `at_most` events are passed over. Raises CheckpointError when a
+    checkpoint has a newer schema than this program reads.
     """
-    for event in reversed(events(run_dir)):
+    for event in reversed([event for event in events(run_dir) if event <= at_most]):
         problem = _problem(path_of(run_dir, event))
         if problem is None:
             return event
         warnings.warn(f"ignoring a damaged checkpoint: {problem}", stacklevel=2)
     return None
+
+
+def discard_after(run_dir: files.PathLike, event: int) -> None:
+    """Remove the checkpoints taken after later events than `event`."""
+    parent = path_of(run_dir, 0).parent
+    _remove(parent, [later for later in _events(parent) if later > event])
 
 
 def restore(run_dir: files.PathLike, event: int, target: types.PyTree) -> types.Saved:
@@ -133,7 +140,11 @@ def _make_room(final: pathlib.Path) -> None:
 
 
 def _prune(parent: pathlib.Path, keep: int) -> None:
-    for event in _events(parent)[:-keep]:
+    _remove(parent, _events(parent)[:-keep])
+
+
+def _remove(parent: pathlib.Path, chosen: Iterable[int]) -> None:
+    for event in chosen:
         # renamed first, so that a crash during removal leaves nothing that looks like a checkpoint
         os.rename(parent / str(event), parent / f".{event}.removed")
     for leftover in parent.glob(".*"):

@@ -15,6 +15,7 @@ from typing import Any
 from fastslow import config, errors, files, types
 
 SCHEMA = 1
+_MADE_BY_A_RUN = ("records.jsonl", "checkpoints", "DONE")
 _PACKAGES = ("dspy", "flax", "gepa", "jax", "jaxlib", "numpy", "optax", "orbax-checkpoint")
 
 
@@ -29,8 +30,10 @@ class InUseError(RunDirectoryError):
 @contextlib.contextmanager
 def locked(directory: pathlib.Path) -> Iterator[None]:
     """Hold the directory for one process at a time; the lock dies with the process."""
-    files.make_directory(directory)
-    with files.naming(directory / "LOCK"), open(directory / "LOCK", "w") as handle:
+    lock = files.make_directory(directory) / "LOCK"
+    with contextlib.ExitStack() as held:
+        with files.naming(lock):  # the opening alone: errors while it is held are about other files
+            handle = held.enter_context(open(lock, "w"))
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -58,6 +61,11 @@ def check(directory: pathlib.Path, wanted: Mapping[str, types.Json], resume: boo
     """
     path = directory / "config.json"
     if not path.exists():
+        if left := [name for name in _MADE_BY_A_RUN if (directory / name).exists()]:
+            raise RunDirectoryError(
+                f"{directory} has {', '.join(left)} of a run but no config.json, so that it cannot "
+                "be told which: restore it from a copy, or take another --workdir"
+            )
         return
     if not resume:
         state = "a finished run" if is_done(directory) else "an unfinished run"

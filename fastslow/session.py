@@ -26,8 +26,6 @@ from fastslow.learners import language
 from fastslow.lm import loading
 from fastslow.report import progress, records, report, together, trackers
 
-_PLAN = "plan_digest"
-
 
 def run(
     settings: config.Run,
@@ -52,7 +50,7 @@ def run(
         ):
             watcher = together.Together([shown, *tracked])
             experiment, _, identity = build(settings, watcher)
-            run_directory.check(directory, _recorded(directory, identity), resume)
+            run_directory.check(directory, identity, resume)
             wanted = {"config": encoded, **identity}
             events = sum(1 for _ in experiment.stream.events())
             run_directory.write_config(directory, wanted, events)
@@ -94,7 +92,7 @@ def _build(settings: config.Run, watcher: progress.Progress) -> Built:
     identity = {
         "model_digest": model.digest,
         "stream_digest": digest(stream),
-        _PLAN: plan_digest(stream),
+        "plan_digest": plan_digest(stream),
         "template_digests": templates.hashes(),
     }
     return Built(experiment, parts, identity)
@@ -112,9 +110,9 @@ def digest(stream: types.Stream) -> str:
 
 
 def plan_digest(stream: types.Stream) -> str:
-    """Return a hash of how the items are used: sizes of splits, scorers, and all events.
+    """Return a hash of how the items are used: sizes of splits, scorers' names, and all events.
 
-    Apart from `digest`, so that runs begun before it was recorded can be compared with later ones.
+    Apart from `digest`: runs in another order are on the same data.
     """
     hashed = hashlib.sha256()
     for name, task in stream.tasks.items():
@@ -135,16 +133,6 @@ def _name(scorer: types.Scorer) -> str:
     return "" if "<" in name else f"{scorer.__module__}.{name}"
 
 
-def _recorded(
-    directory: pathlib.Path, identity: Mapping[str, types.Json]
-) -> Mapping[str, types.Json]:
-    """Leave out of `identity` the digest of the plan if the run began before it was recorded."""
-    begun = (directory / "config.json").exists()
-    if not begun or _PLAN in run_directory.read_config(directory):
-        return identity
-    return {key: value for key, value in identity.items() if key != _PLAN}
-
-
 def carry_out(
     experiment: loop.Experiment,
     directory: pathlib.Path,
@@ -155,6 +143,7 @@ def carry_out(
     state = restore(experiment, directory)
     events = list(experiment.stream.events())
     records.truncate_after(directory, state.position)
+    checkpoint.discard_after(directory, state.position)
     watcher.started(events, state.position)
     describe_tasks(experiment.stream, directory)
     state = loop.run(experiment, state, directory, watcher, keep)
@@ -177,9 +166,20 @@ def describe_tasks(stream: types.Stream, directory: pathlib.Path) -> None:
 
 
 def restore(experiment: loop.Experiment, directory: pathlib.Path) -> run_state.RunState:
-    """Return the state of the newest valid checkpoint, or the initial one if there is none."""
-    position = checkpoint.latest(directory)
+    """Return the state of the newest valid checkpoint, or the initial one if there is none.
+
+    Raises RunDirectoryError where only checkpoints are left that records.jsonl does not reach: the
+    metrics of what would go on from there would lack the lost rows.
+    """
+    recorded = records.complete(directory)
+    position = checkpoint.latest(directory, at_most=recorded)
     if position is None:
+        if beyond := [event for event in checkpoint.events(directory) if event > recorded]:
+            raise run_directory.RunDirectoryError(
+                f"{records.path_of(directory)} has lost rows: it is complete up to event {recorded}"
+                f" of the {beyond[0]} before the oldest checkpoint. Restore it from a copy, or "
+                "start afresh with another --workdir"
+            )
         return run_state.init(experiment.learner, experiment.scheduler, experiment.seed)
     return restore_at(experiment, directory, position)
 

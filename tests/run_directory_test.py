@@ -83,3 +83,18 @@ def test_configuration_file_is_json_with_schema(tmp_path):
     run_directory.write_config(tmp_path, WANTED, events=7)
     found = json.loads((tmp_path / "config.json").read_text())
     assert (found["schema"], found["events"]) == (1, 7)
+
+
+def test_an_error_while_the_directory_is_held_keeps_its_own_name(tmp_path):
+    with pytest.raises(FileNotFoundError, match="thresholds"), run_directory.locked(tmp_path):
+        (tmp_path / "thresholds.json").read_text()
+    with pytest.raises(files.WriteError, match="big: No space"), run_directory.locked(tmp_path):
+        raise files.WriteError(28, "No space left on device", "big")
+
+
+@pytest.mark.parametrize("left", ["records.jsonl", "checkpoints", "DONE"])
+@pytest.mark.parametrize("resume", [True, False])
+def test_what_is_left_of_a_run_without_its_configuration_is_not_taken_over(tmp_path, left, resume):
+    (tmp_path / left).mkdir()
+    with pytest.raises(run_directory.RunDirectoryError, match=f"has {left} of a run but no config"):
+        run_directory.check(tmp_path, WANTED, resume=resume)

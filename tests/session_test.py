@@ -1,10 +1,9 @@
 import dataclasses
-import json
 
 import pytest
 
-from fastslow import run_directory, session, types
-from fastslow.report import records
+from fastslow import checkpoint, config, run, run_directory, run_state, scheduler, session, types
+from fastslow.report import progress, records
 from tests import toy
 
 
@@ -87,14 +86,45 @@ def test_digest_of_the_plan_does_not_depend_on_where_things_lie_in_memory():
     assert session.plan_digest(one) == session.plan_digest(other)
 
 
-def test_runs_begun_before_the_plan_was_recorded_can_be_resumed(tmp_path):
-    identity = {"stream_digest": "a", "plan_digest": "b"}
-    for begun, checked in (
-        ({}, {"stream_digest"}),
-        ({"plan_digest": "other"}, {"stream_digest", "plan_digest"}),
-    ):
-        content = {"config": {}, "stream_digest": "a", **begun}
-        (tmp_path / "config.json").write_text(json.dumps(content))
-        assert session._recorded(tmp_path, identity).keys() == checked
-    with pytest.raises(run_directory.RunDirectoryError, match="plan_digest"):
-        run_directory.check(tmp_path, session._recorded(tmp_path, identity), resume=True)
+def experiment():
+    policy = scheduler.SCHEDULERS.build("interleave", {"fast_budget": 2, "slow_steps": 2})
+    return run.Experiment(toy.Stream(), toy.LEARNER, policy, config.Evaluation(), seed=0)
+
+
+def finished(directory):
+    """Run the toy to its end; return its rows."""
+    made = experiment()
+    state = run_state.init(made.learner, made.scheduler, made.seed)
+    run.run(made, state, directory, progress.Silent())
+    return [records.comparable(row) for row in records.read(directory)]
+
+
+def test_a_run_that_lost_its_last_row_goes_on_from_the_checkpoint_before(tmp_path):
+    rows = finished(tmp_path)
+    path = records.path_of(tmp_path)
+    path.write_bytes(path.read_bytes()[:-20])
+    assert records.complete(tmp_path) == len(rows) - 1
+    state = session.restore(experiment(), tmp_path)
+    assert state.position == len(rows) - 1
+    records.truncate_after(tmp_path, state.position)
+    checkpoint.discard_after(tmp_path, state.position)
+    run.run(experiment(), state, tmp_path, progress.Silent())
+    assert [records.comparable(row) for row in records.read(tmp_path)] == rows
+
+
+@pytest.mark.parametrize("kept", [0, 2])
+def test_a_run_whose_checkpoints_are_beyond_its_rows_is_not_finished_without_them(tmp_path, kept):
+    finished(tmp_path)
+    path = records.path_of(tmp_path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:kept]))
+    with pytest.raises(run_directory.RunDirectoryError, match=f"complete up to event {kept} "):
+        session.restore(experiment(), tmp_path)
+
+
+def test_a_gap_in_the_rows_counts_as_their_end(tmp_path):
+    finished(tmp_path)
+    path = records.path_of(tmp_path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:3], *lines[4:]]))
+    assert records.complete(tmp_path) == 3

@@ -13,13 +13,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastslow import errors
+
 NEVER = -1  # row index of what never happened
 
 _SEPARATOR = ";"  # between task names in the `trained` column of the CSV form
 _FIXED_COLUMNS = ["event", "trained"]
 
 
-class MatrixError(ValueError):
+class MatrixError(errors.UserError, ValueError):
     """Records or a CSV text that are not an accuracy matrix; the message says why."""
 
 

@@ -160,6 +160,12 @@ def torn(directory: files.PathLike) -> bool:
     return bool(tail) and not _complete(tail, path, 0)
 
 
+def complete(directory: files.PathLike) -> int:
+    """Return how many events have their row, counted from the first on without a gap."""
+    known = {row["event"] for row in read(directory)}
+    return next(event for event in itertools.count() if event not in known)
+
+
 def truncate_after(directory: files.PathLike, position: int) -> None:
     """Keep the tasks' row and those of the first `position` events, atomically.
 
