@@ -6,6 +6,7 @@ import collections
 from typing import Any, NamedTuple
 
 from fastslow import types
+from fastslow.evaluation import scorers
 
 _CANDIDATES = 20  # most frequent targets tried: a scorer may be slow, and rarer ones are no threat
 
@@ -30,4 +31,5 @@ def best(task: types.Task) -> Constant:
 
 
 def _score(task: types.Task, answer: Any) -> float:
-    return sum(task.scorer(answer, example).value for example in task.test) / len(task.test)
+    scores = [scorers.score(task.scorer, answer, example).value for example in task.test]
+    return sum(scores) / len(scores)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from fastslow import config, learner, seeds, types
+from fastslow.evaluation import scorers
 
 
 class Graded(NamedTuple):
@@ -73,7 +74,7 @@ def _is_closed(example: Any) -> bool:
 def _would_be_right(scorer: types.Scorer, graded: Graded) -> bool:
     """Whether the answer is right for some choice of its question."""
     asked = (graded.example._replace(target=choice) for choice in graded.example.choices)
-    return any(scorer(graded.prediction, example).value >= 1 for example in asked)
+    return any(scorers.score(scorer, graded.prediction, e).value >= 1 for e in asked)
 
 
 def grade(
@@ -81,6 +82,6 @@ def grade(
 ) -> list[Graded]:
     """Apply the task's scorer to each prediction."""
     return [
-        Graded(example, sample, prediction, task.scorer(prediction, example))
+        Graded(example, sample, prediction, scorers.score(task.scorer, prediction, example))
         for example, prediction in zip(examples, predictions, strict=True)
     ]

@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from typing import Any
 
-from fastslow import types
+from fastslow import errors, types
 
 ACCEPTED = "accepted"  # metadata key: further right answers, one per line
 
 _SHOWN = 60  # characters of a wrong answer that feedback quotes
 _EDGES = ".,:;!?\"'`*()[] "  # what a nearly right answer may have around it
+
+
+class ScoreError(errors.UserError, ValueError):
+    """A scorer gave what is no score; the message names scorer, example and what it gave."""
+
+
+def score(scorer: types.Scorer, prediction: Any, example: Any) -> types.Score:
+    """Return what `scorer` says of a prediction; raises ScoreError unless it is in [0, 1].
+
+    Whoever scores, scores through this: a value that is none would reach rewards and tables.
+    """
+    given = scorer(prediction, example)
+    if isinstance(given, types.Score) and _is_share(given.value):
+        return given
+    name = getattr(scorer, "__qualname__", repr(scorer))
+    raise ScoreError(
+        f"scorer {name} gave {given!r} for example {getattr(example, 'id', example)!r}: it must "
+        "return a fastslow.types.Score with a value from 0 to 1"
+    )
+
+
+def _is_share(value: Any) -> bool:
+    try:
+        return math.isfinite(value) and 0 <= value <= 1
+    except TypeError:
+        return False
 
 
 def exact_match(prediction: str, example: types.Example) -> types.Score:

@@ -31,6 +31,7 @@ from dspy.adapters.base import Adapter
 from dspy.utils import exceptions
 
 from fastslow import seeds, types
+from fastslow.evaluation import scorers
 from fastslow.fast import prompt as prompt_lib
 
 _GATHER_SECONDS = 0.005  # for DSPy's other threads to hand in their requests
@@ -232,7 +233,7 @@ def metric(scorer: types.Scorer) -> Callable[..., Any]:
         pred_trace: Any = None,
     ) -> Any:
         del trace, pred_trace
-        result = scorer(prediction.output, gold.item)
+        result = scorers.score(scorer, prediction.output, gold.item)
         if pred_name is None:
             return result.value
         return dspy.Prediction(score=result.value, feedback=result.feedback)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from fastslow import seeds, types
+from fastslow.evaluation import scorers
 from fastslow.fast import prompt as prompt_lib
 from fastslow.fast.proposers import contracts
 
@@ -74,5 +75,5 @@ class Evaluator:
         completions, cost = self._policy.complete(queries, **self._sampling)  # type: ignore[arg-type]
         self.cost += cost + types.Cost(metric_calls=len(pairs))
         for (prompt, example), completion in zip(pairs, completions, strict=True):
-            score = self._scorer(completion.text, example)
+            score = scorers.score(self._scorer, completion.text, example)
             self._known[prompt, example.id] = contracts.Trial(example, completion.text, score)

@@ -113,13 +113,19 @@ def adapted(name: str) -> Callable[..., SlowChannel]:
 
 
 def _gradient(adapter: contracts.Adapter, settings: Gradient, context: Context) -> SlowChannel:
+    objective = objectives.OBJECTIVES.build(settings.objective.name, settings.objective.options)
+    if settings.rollouts < objective.fewest_rollouts:
+        raise config.ConfigError(
+            f"slow.rollouts must be at least {objective.fewest_rollouts} for the objective "
+            f"{settings.objective.name!r}, which compares answers; got {settings.rollouts}"
+        )
     return slow_channel.GradientChannel(
         model=context.model,
         engine=context.engine,
         tasks=context.tasks,
         prompts_of=context.prompts_of,
         adapter=adapter,
-        objective=objectives.OBJECTIVES.build(settings.objective.name, settings.objective.options),
+        objective=objective,
         anchors={n: anchors.ANCHORS.build(n, options) for n, options in settings.anchors.items()},
         settings=settings,
         on_step=context.on_step,

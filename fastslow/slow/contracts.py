@@ -146,3 +146,4 @@ class Objective(NamedTuple):
 
     collect: Collect
     loss: Callable[[jax.Array, MicroBatch], tuple[jax.Array, dict[str, jax.Array]]]
+    fewest_rollouts: int = 1  # answers per problem below which it never has a signal

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastslow import seeds, types
+from fastslow.evaluation import scorers
 from fastslow.fast import prompt as prompt_lib
 from fastslow.lm import engine as engine_lib
 from fastslow.slow import contracts
@@ -26,13 +27,9 @@ def rollouts(
 
     Every example uses each of the prompts equally often (see `usable`), and all its answers form
     one advantage group, whatever their prompt (arXiv 2605.12484). The engine's log-probabilities
-    are pi_old. Groups whose rewards are all equal end up in `silent_rows`. Raises ValueError for a
-    single answer per example, which would make every group silent.
+    are pi_old. Groups whose rewards are all equal end up in `silent_rows`: with a
+    single answer per example, all of them.
     """
-    if source.rollouts < 2:
-        raise ValueError(
-            f"slow.rollouts must be at least 2 to compare answers, got {source.rollouts}"
-        )
     prompts = usable(prompts, source.rollouts)
     encoded = [_encode(source, prompt, example) for example in examples for prompt in prompts]
     repeats = source.rollouts // len(prompts)
@@ -45,7 +42,7 @@ def rollouts(
         source.variables, requests, temperature=1.0, max_tokens=source.max_tokens
     )
     values = [
-        source.scorer(completion.text, examples[number // source.rollouts]).value
+        scorers.score(source.scorer, completion.text, examples[number // source.rollouts]).value
         for number, completion in enumerate(completions)
     ]
     rewards = np.reshape(values, (len(examples), source.rollouts))

@@ -81,3 +81,24 @@ def test_feedback_lists_all_accepted_answers():
 
 def test_feedback_does_not_repeat_a_long_answer():
     assert len(scorers.exact_match("word " * 1000, OPEN).feedback) < 150
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        1.0,
+        None,
+        *(types.Score(value, "") for value in (17.0, -0.1, float("nan"), "1", None)),
+    ],
+)
+def test_what_is_no_score_is_an_error_that_names_scorer_and_example(given):
+    def lenient(prediction, example):
+        return given
+
+    with pytest.raises(scorers.ScoreError, match=r"lenient gave .* for example '2': it must"):
+        scorers.score(lenient, "x", CLOSED)
+
+
+@pytest.mark.parametrize("value", [0, 0.5, 1, True])
+def test_values_from_0_to_1_are_scores(value):
+    assert scorers.score(lambda *_: types.Score(value, "told"), "x", OPEN) == (value, "told")

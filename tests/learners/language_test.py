@@ -59,3 +59,10 @@ def test_drift_is_a_mean_over_tokens_and_not_over_answers(parts):
     report, cost = language.drift(parts._replace(model=model, engine=engine), STATE, task)
     assert report["with_prompt"] == report["without_prompt"] == (1.0, 6.0)
     assert cost.prompt_tokens == 10
+
+
+@pytest.mark.parametrize("name", ["grpo", "cispo"])
+def test_a_single_answer_is_refused_where_answers_are_compared(name):
+    settings = language.Gradient(rollouts=1, objective=config.Plugin(name))
+    with pytest.raises(config.ConfigError, match=rf"slow\.rollouts must be at least 2 .*{name}"):
+        language._gradient(None, settings, None)

@@ -27,4 +27,4 @@ def cispo(tau: float = 4.0) -> contracts.Objective:
         losses = -weight * batch.advantages * logprobs
         return losses, {"clipped_share": ratio > tau, "off_policy": jnp.abs(log_ratio)}
 
-    return contracts.Objective(collect=experience.rollouts, loss=loss)
+    return contracts.Objective(experience.rollouts, loss, fewest_rollouts=2)

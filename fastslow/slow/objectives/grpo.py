@@ -29,4 +29,4 @@ def grpo(clip_low: float = 0.2, clip_high: float = 0.2) -> contracts.Objective:
         statistics = {"clipped_share": clipped < free, "off_policy": jnp.abs(log_ratio)}
         return -jnp.minimum(free, clipped), statistics
 
-    return contracts.Objective(collect=experience.rollouts, loss=loss)
+    return contracts.Objective(experience.rollouts, loss, fewest_rollouts=2)
