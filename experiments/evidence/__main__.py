@@ -17,7 +17,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from absl import app, flags
+from absl import flags
 
 from experiments import program
 from experiments.evidence import claims, grids, results
@@ -71,6 +71,8 @@ def sweep(grid: str, root: pathlib.Path, probes: Sequence[grids.Probe]) -> None:
     print("+", shlex.join(command), flush=True)
     ended = subprocess.run([sys.executable, *command[1:]], check=False)
     if _DRY_RUN.value:
+        if ended.returncode:
+            raise results.ResultsError(f"the runs of {grid} cannot be planned, see above")
         return
 
     def wanted(run: runs.Run) -> bool:
@@ -84,7 +86,7 @@ def sweep(grid: str, root: pathlib.Path, probes: Sequence[grids.Probe]) -> None:
     if made:
         results.replace(grid, made, root, wanted)
     if ended.returncode:
-        raise app.UsageError(f"runs of {grid} failed, see above; the same command goes on")
+        raise results.ResultsError(f"runs of {grid} failed, see above; the same command goes on")
 
 
 def ask(probe: grids.Probe, directory: pathlib.Path) -> None:

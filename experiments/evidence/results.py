@@ -112,7 +112,7 @@ def judge(name: str, found: effects.Found) -> types.Json:
 def _judged(name: str, found: effects.Found) -> types.Json:
     claim = claims.CLAIMS[name]
     judged = [judging.judge(part, found) for part in claim.parts]
-    if untold := [part.what for part in judged if not part.values]:
+    if untold := [part.what for part in judged if not part.estimate.size]:
         raise ResultsError(f"no finished run tells the {untold[0]}")
     return {
         "claim": claim.statement,
@@ -165,6 +165,7 @@ def table(root: pathlib.Path) -> str:
         "",
         "Written by `python -m experiments.evidence`. A part holds, or fails, when the whole 95%",
         "interval (Student's t over seeds) is on that side of the bound, and is open otherwise.",
+        "A run that never gets there (inf) has no interval: it decides, against an upper bound.",
         "",
         "| Claim | Verdict | Measured | Mean [95% interval] | Bound | Runs |",
         "|---|---|---|---|---|---|",

@@ -131,6 +131,25 @@ def test_what_cannot_be_judged_is_said_after_the_rest(tmp_path):
     assert json.loads((tmp_path / "kept" / "less_forgetting.json").read_text("utf-8")) == made
 
 
+def test_a_claim_that_no_run_was_asked_about_is_not_judged():
+    found = results.find(claims.CLAIMS["plasticity"].grids, results.ROOT)
+    unasked = {
+        method: {
+            seeds: run._replace(directory=results.ROOT / "nowhere") for seeds, run in of.items()
+        }
+        for method, of in found.items()
+    }
+    with pytest.raises(results.ResultsError, match="no finished run tells the score of fresh"):
+        results.judge("plasticity", unasked)
+
+
+def test_seeds_that_cannot_be_planned_are_an_error_of_a_dry_run_too(tmp_path):
+    flags = ("--claim=fewer_steps", "--dry_run", "--seeds=abc", f"--out={tmp_path}")
+    status, output = cli.run("evidence", *flags)
+    assert status == 2
+    assert "seed must be int, got 'abc'" in output
+
+
 def test_slim_rows_keep_what_judging_needs(tmp_path):
     rows = records.read(synthetic.write(tmp_path / "run"))
     slim = [results.slim(row) for row in rows]
