@@ -7,6 +7,7 @@ import functools
 import hashlib
 import inspect
 import json
+import math
 import types as builtin_types
 import typing
 from collections.abc import Callable, Mapping
@@ -141,10 +142,13 @@ def _matches(value: Any, hint: Any) -> bool:
     if origin is tuple:
         item = typing.get_args(hint)[0]
         return isinstance(value, list | tuple) and all(_matches(v, item) for v in value)
+    if origin is Mapping:
+        _, item = typing.get_args(hint)
+        return isinstance(value, Mapping) and all(_matches(v, item) for v in value.values())
     if origin is not None:
         return isinstance(value, origin)
     if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, hint)

@@ -51,11 +51,12 @@ def run(
             watcher = together.Together([shown, *tracked])
             experiment, _, identity = build(settings, watcher)
             run_directory.check(directory, identity, resume)
-            wanted = {"config": encoded, **identity}
-            events = sum(1 for _ in experiment.stream.events())
-            run_directory.write_config(directory, wanted, events)
             if not run_directory.is_done(directory):
-                carry_out(experiment, directory, watcher, keep)
+                state = restore(experiment, directory)  # refuses what `build` could not see
+                wanted = {"config": encoded, **identity}
+                events = sum(1 for _ in experiment.stream.events())
+                run_directory.write_config(directory, wanted, events)
+                carry_out(experiment, state, directory, watcher, keep)
         report.show(directory)
 
 
@@ -135,12 +136,12 @@ def _name(scorer: types.Scorer) -> str:
 
 def carry_out(
     experiment: loop.Experiment,
+    state: run_state.RunState,
     directory: pathlib.Path,
     watcher: progress.Progress,
     keep: int = checkpoint.KEEP,
 ) -> None:
     """Run all remaining events and the quadrants, write the report, and mark the run done."""
-    state = restore(experiment, directory)
     events = list(experiment.stream.events())
     records.truncate_after(directory, state.position)
     checkpoint.discard_after(directory, state.position)

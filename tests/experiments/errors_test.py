@@ -34,6 +34,8 @@ def fails(tmp_path, *arguments):
         ),
         ("--config.evaluation.sample=2", "did you mean 'evaluation.samples'?"),
         ("--config.stream.exponent=2", "unknown option of stream 'evals_short' 'exponent'"),
+        ("--config.slow.learning_rate=nan", "slow.learning_rate must be float, got nan"),
+        ("--config.slow.anchors={'kl_exact': 0.1}", "slow.anchors must be"),
         ("--stream=recurring:convention", "unknown stream 'convention'; did you mean 'conventions"),
     ],
 )
@@ -82,6 +84,12 @@ def test_a_word_without_dashes_is_refused(tmp_path):
     status, output = cli.run("run", "resume", f"--workdir={tmp_path / 'run'}")
     assert status != 0
     assert "unexpected argument 'resume'" in output
+
+
+def test_what_is_refused_after_the_model_is_loaded_does_not_lock_the_directory(tmp_path):
+    output = fails(tmp_path, "--config.slow.targets=('q','z')")
+    assert "unknown lora target 'z'" in output
+    assert not (tmp_path / "run" / "config.json").exists()
 
 
 def test_a_model_file_that_is_none_is_named(tmp_path):
