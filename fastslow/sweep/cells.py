@@ -7,6 +7,7 @@ and how it differs from the other cells), `output.log` (all that its processes p
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import pathlib
@@ -93,7 +94,10 @@ def state(cell: Cell) -> State:
 
 
 def position(directory: pathlib.Path) -> Position:
-    """Return how many events of the run are recorded, and how many there are."""
+    """Return how many events of the run are recorded, and how many there are.
+
+    Only to show: what is damaged counts as not there, and whoever goes on with the run says so.
+    """
     try:
         total = run_directory.read_config(directory).get("events")
     except run_directory.RunDirectoryError:
@@ -101,9 +105,9 @@ def position(directory: pathlib.Path) -> Position:
     path = records.path_of(directory)
     whole_lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
     for line in reversed(whole_lines):
-        event = json.loads(line)["event"]
-        if event is not None:  # rows about the run as a whole have none
-            return Position(event + 1, total)
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            # rows about the run as a whole have no event
+            return Position(json.loads(line)["event"] + 1, total)
     return Position(0, total)
 
 

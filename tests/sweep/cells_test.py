@@ -114,3 +114,10 @@ def test_time_is_summed_over_attempts_and_averaged_over_finished_cells(tmp_path)
     for cell in (first, second):
         run_directory.mark_done(cell.directory)
     assert cells.mean_seconds([first, second, third]) == 6.0
+
+
+@pytest.mark.parametrize("last", [b"no row\n", b"[]\n", b'{"schema": 1}\n'])
+def test_a_damaged_row_does_not_stop_who_only_looks(tmp_path, last):
+    run_directory.write_config(tmp_path, {"config": {}}, 7)
+    (tmp_path / "records.jsonl").write_bytes(b'{"event": 2}\n' + last)
+    assert cells.position(tmp_path) == (3, 7)
