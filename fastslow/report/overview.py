@@ -178,13 +178,14 @@ def lessons_before_evaluations(rows: Iterable[records.Row]) -> list[int]:
 
 
 def step_rewards(rows: Iterable[records.Row]) -> list[tuple[int, float]]:
-    """Return (slow steps so far, mean reward of the step's own rollouts) of every slow step."""
+    """Return (slow steps so far, mean reward of its rollouts) of every slow step that has any."""
     found: list[tuple[int, float]] = []
     for row in records.of_kind(rows, "lesson"):
         for part in row["absorbed"]:
             steps = part["details"].get("steps", ()) if part["channel"] == "slow" else ()
             start = row["slow_steps"] - len(steps)
-            found += [(start + n, _number(step.get("reward"))) for n, step in enumerate(steps, 1)]
+            rewards = [(start + n, _number(step.get("reward"))) for n, step in enumerate(steps, 1)]
+            found += [(step, reward) for step, reward in rewards if not math.isnan(reward)]
     return found
 
 

@@ -105,3 +105,11 @@ def test_quadrants_keep_unknown_cells_and_average_the_rest(rows):
     }
     assert means == pytest.approx(expected)
     assert overview.quadrants([]) == {}
+
+
+def test_steps_that_sampled_nothing_have_no_reward(rows):
+    sampled = overview.step_rewards(rows)
+    assert sampled
+    lesson = records.of_kind(rows, "lesson")[0]
+    supervised = {"channel": "slow", "details": {"steps": [{"loss": 1.0, "reward": None}]}}
+    assert overview.step_rewards([{**lesson, "absorbed": [supervised]}]) == []
