@@ -42,9 +42,11 @@ def write(directory: files.PathLike) -> pathlib.Path:
 
 def show(directory: files.PathLike) -> None:
     """Print the tables of scores, drift and cost, and where the report is."""
-    rows = records.read(directory)
+    run = run_files.load(pathlib.Path(directory))
     console = rich.console.Console(file=sys.stdout)
-    table.show(table.summary(rows), console)
+    if not run.done:
+        console.print(f"This run has not finished: this is after {run.events} recorded events.")
+    table.show(table.summary(run.rows), console)
     page = pathlib.Path(directory) / "report.html"
     console.print(f"Report: {page}", highlight=False, markup=False)
 

@@ -34,6 +34,11 @@ class RunFiles(NamedTuple):
     done: bool
     prompts: tuple[PromptFile, ...]
 
+    @property
+    def events(self) -> int:
+        """How many events are recorded."""
+        return sum(row["event"] is not None for row in self.rows)
+
 
 def load(directory: files.PathLike) -> RunFiles:
     """Read a finished or unfinished run.

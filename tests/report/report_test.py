@@ -187,6 +187,13 @@ def test_a_lone_surrogate_in_a_run_does_not_stop_the_report(tmp_path):
     assert report.write(directory).exists()
 
 
+def test_show_says_of_an_unfinished_run_that_it_is(finished, tmp_path, capsys):
+    report.show(finished)
+    assert "has not finished" not in capsys.readouterr().out
+    report.show(synthetic.write(tmp_path, events=4, done=False))
+    assert "This run has not finished: this is after 4 recorded events." in capsys.readouterr().out
+
+
 def test_show_prints_the_tables_and_where_the_report_is(finished, capsys):
     report.show(finished)
     printed = capsys.readouterr().out

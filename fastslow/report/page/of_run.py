@@ -59,8 +59,9 @@ def flatten(value: types.Json, path: str = "") -> Iterable[tuple[str, str]]:
 
 
 def _sentences(run: run_files.RunFiles, problem: str) -> list[str]:
-    events = sum(row["event"] is not None for row in run.rows)
-    unfinished = f"This run has not finished: the page shows the {events} events recorded so far."
+    unfinished = (
+        f"This run has not finished: the page shows the {run.events} events recorded so far."
+    )
     told = [
         "" if run.done else unfinished,
         f"There are no scores to show: {problem}." if problem else "",
