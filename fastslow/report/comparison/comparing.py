@@ -126,8 +126,14 @@ def _counted(
     methods, listed = [], []
     for method in everyone:
         kept = []
+        twins = groups.twins(method)
         for run in method.runs:
             upto, left_out = points.cut(run, point)
+            if upto and (twin := twins.get(run.seeds)):
+                upto, left_out = (
+                    None,
+                    f"the same run as {twin}, whose order seed draws the same order",
+                )
             listed.append(Listed(run, method.label, left_out))
             kept += [upto] if upto else []
         methods.append(groups.Method(method.label, tuple(kept)))

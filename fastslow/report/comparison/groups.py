@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -46,6 +47,21 @@ def by_keys(found: Sequence[runs.Run], keys: Sequence[str]) -> tuple[Method, ...
         )
         for values in sorted(grouped, key=_sortable)
     )
+
+
+def twins(method: Method) -> dict[tuple[int, int], str]:
+    """Return, by the seeds of a run that did what an earlier one of the same seed did, its name.
+
+    Two order seeds may draw the same order. The second run is no observation of its own.
+    """
+    first: dict[tuple[int, str], runs.Run] = {}
+    found = {}
+    for run in method.runs:
+        done = json.dumps([records.comparable(row) for row in run.rows], sort_keys=True)
+        twin = first.setdefault((run.seeds[0], done), run)
+        if twin is not run:
+            found[run.seeds] = twin.directory.name
+    return found
 
 
 def is_plugin(found: Iterable[runs.Run], key: str) -> bool:

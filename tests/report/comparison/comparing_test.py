@@ -1,4 +1,6 @@
+import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -243,3 +245,22 @@ def test_a_missing_score_leaves_the_metric_undefined_and_the_count_says_so(tmp_p
     found = comparing.values(comparison.methods[0], of)
     assert math.isnan(found[0, 0])
     assert comparison.estimate(list(found.values())).size == 1
+
+
+def test_two_order_seeds_that_draw_one_order_are_one_run(tmp_path):
+    for name, seed in (("a", 0), ("b", 1)):
+        synthetic.write(tmp_path / name, seed=seed)
+    alone = _compare(tmp_path)
+    again = json.loads((tmp_path / "a" / "config.json").read_text())
+    again["config"]["order_seed"] = 1
+    shutil.copytree(tmp_path / "a", tmp_path / "again")
+    (tmp_path / "again" / "config.json").write_text(json.dumps(again))
+    both = _compare(tmp_path)
+    assert [run.directory.name for run in _of(both, "interleave").runs] == ["a", "b"]
+    assert any("again (interleave): the same run as a" in note for note in both.notes)
+    values = [comparing.values(_of(c, "interleave"), summary_of) for c in (alone, both)]
+    assert values[0] == values[1]
+
+
+def summary_of(run):
+    return summary.summarise(matrices.from_records(run.rows))["average_accuracy"]
