@@ -14,7 +14,7 @@ import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
-from fastslow import config, registry, session
+from fastslow import config, registry, session, streams
 from fastslow.fast import channel
 
 
@@ -37,9 +37,10 @@ def resolve(
 ) -> config.Run:
     """Return the configuration: the file, then --config.* and `overrides`, then the named flags.
 
-    A plug-in named by a flag keeps the file's options that it knows; the others are dropped, and
-    `note` is told so, since they belong to the plug-in it replaces. Options that were asked for
-    must be those of the plug-in.
+    A plug-in named by a flag keeps the file's options that it knows; the others are dropped, since
+    they belong to the plug-in it replaces, and `note` is told so if the user named the file. An
+    order seed that would change nothing is left out. Options that were asked for must be those of
+    the plug-in.
     """
     mapping = _overridden(_load(flag, test), overrides).to_dict()
     overridden = {**config_flags.get_override_values(flags.FLAGS[flag]), **overrides}
@@ -54,11 +55,27 @@ def resolve(
         for key in sorted(keys - {"name"} - known):
             raise registry.unknown(f"option of {section} {name!r}", key, known)
         if name != old["name"]:
-            mapping[section] = _replace(section, name, old, known, note)
+            named_file = flags.FLAGS[flag].present
+            mapping[section] = _replace(section, name, old, known, note if named_file else _ignore)
     mapping.update({key: value for key, value in seeds.items() if value is not None})
+    if mapping["order_seed"] and not _draws_an_order(mapping["stream"]):
+        mapping["order_seed"] = 0
+        note(
+            f"note: the lessons of --stream={mapping['stream']['name']} come in the order given: "
+            "order_seed changes nothing and is left out (see --config.stream.order=shuffled)"
+        )
     if reflection.model is not None:
         _add_reflection(mapping["fast"], reflection)
     return config.from_mapping(config.Run, mapping)
+
+
+def _draws_an_order(stream: Mapping[str, Any]) -> bool:
+    options = {key: value for key, value in stream.items() if key != "name" and value is not None}
+    return streams.draws_an_order(stream["name"], options)
+
+
+def _ignore(text: str) -> None:
+    pass
 
 
 def keys(flag: str, *, test: bool) -> list[str]:

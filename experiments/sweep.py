@@ -8,7 +8,8 @@
 
 Axes are separated by semicolons, values by commas; `0:5` is 0,1,2,3,4; a value is a Python literal
 or a word; a bracketed list or tuple is one value: config.stream.tasks=('a','b'),('a','c'). A key is
-the flag of a run without its dashes. Flags of a run that are not in the grid hold for every cell.
+model, stream, scheduler, fast, slow, seed, order_seed or config.section.key. Flags of a run that
+are not in the grid hold for every cell.
 
 The same command again skips what is finished, resumes what is not, and tries again what failed.
 Exit status 1 if a cell failed; its directory has error.txt and output.log.

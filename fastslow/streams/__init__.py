@@ -100,6 +100,20 @@ def option_names(spec: str, options: Mapping[str, Any] | None = None) -> set[str
     return None if others is None else others | {*own} - {"options", *_CONTEXT}
 
 
+def draws_an_order(spec: str, options: Mapping[str, Any]) -> bool:
+    """Return whether the order seed can change the stream of `spec` with these options.
+
+    A stream made by `schedule.scheduled` draws from it in other orders than the given one, or in
+    its tasks; one that takes no `order_seed` cannot; of any other nothing is known: it may.
+    """
+    factory = STREAMS.get(resolve(spec)[0])
+    parameters = inspect.signature(factory).parameters
+    if "order_seed" not in parameters or "order" not in parameters:
+        return "order_seed" in parameters
+    of_tasks = "order_seed" in inspect.signature(inspect.unwrap(factory)).parameters
+    return of_tasks or options.get("order", parameters["order"].default) != "given"
+
+
 STREAMS: registry.Registry[types.Stream] = registry.Registry(
     "stream",
     {

@@ -73,4 +73,3 @@ def test_a_run_reports_scores_by_kind_beside_the_constant_answer(run_of_both_kin
     assert [task["constant"]["score"] for task in told["tasks"].values()] == [0.5, 0.5]
     assert "Scores by kind of task" in output
     assert "Scores by kind of task" in (directory / "report.md").read_text()
-    assert "does not take tasks" in output

@@ -37,8 +37,26 @@ def test_a_dry_run_lists_the_cells_and_starts_nothing(tmp_path):
     assert "slow_only-tasks_food_sentiment-" in output
     assert "4 cells: 4 new" in output
     assert "4 cells left; the time is unknown until one has finished" in output
-    assert output.count("note: --scheduler=slow_only does not take fast_budget") == 1
     assert not out.exists()
+
+
+def test_an_order_seed_that_changes_nothing_makes_no_more_runs(tmp_path):
+    grid = "seed=0:2;order_seed=0:3"
+    status, output = sweep(tmp_path, grid, "--dry_run")
+    assert status == 0, output
+    assert "2 cells: 2 new" in output
+    assert output.count("order_seed changes nothing and is left out") == 1
+    status, output = sweep(tmp_path, grid, "--dry_run", "--config.stream.order=shuffled")
+    assert "6 cells: 6 new" in output
+
+
+def test_options_of_a_file_that_was_named_are_not_dropped_in_silence(tmp_path):
+    named = "--config=experiments/configs/quickstart.py"
+    told = "note: --scheduler=slow_only does not take fast_budget"
+    for flags, times in (((), 0), ((named,), 1)):
+        status, output = sweep(tmp_path, "scheduler=slow_only;seed=0:2", "--dry_run", *flags)
+        assert status == 0, output
+        assert output.count(told) == times
 
 
 def test_a_cell_is_an_ordinary_run_and_is_not_run_twice(tmp_path):

@@ -118,3 +118,17 @@ def test_the_readme_stream_runs_and_fits_in_the_readme():
     assert list(stream.tasks) == ["add", "subtract"]
     source = pathlib.Path(readme_stream.__file__).read_text()
     assert len(source.splitlines()) < 20
+
+
+@pytest.mark.parametrize("name", ["evals_short", "conventions", "pi_llm"])
+def test_an_order_seed_does_something_where_an_order_is_drawn(name):
+    assert not streams.draws_an_order(name, {})
+    assert not streams.draws_an_order(name, {"order": "given"})
+    assert streams.draws_an_order(name, {"order": "shuffled"})
+
+
+def test_streams_that_draw_orders_of_their_own_are_known_to():
+    assert streams.draws_an_order("mixed", {})
+    assert not streams.draws_an_order("mixed", {"order": "given"})
+    assert streams.draws_an_order("recurring:conventions", {})
+    assert not streams.draws_an_order("tests.streams.readme_stream:sums", {})
