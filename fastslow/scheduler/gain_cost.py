@@ -52,7 +52,7 @@ class GainCost:
     drift_price: float = 0.1  # reward per nat per token
     lesson_price: float = 0.05  # reward that the compute of both channels must bring
     suited: float = 0.5  # share of errors that an untried channel closes of the kind it is for
-    unsuited: float = 0.1  # and of the other kind
+    unsuited: float = 0.05  # and of the other kind
     memory: float = 0.5  # weight of the past against the newest observation
     gain_error: float = 0.1  # standard error of a measured gain, in reward
     exploration: float = 0.5
