@@ -3,7 +3,7 @@
   python -m experiments.run
   python -m experiments.run --scheduler=slow_only --seed=1 --workdir=runs/slow
   python -m experiments.run --config.slow.learning_rate=1e-4 --stream=my.module:factory
-  python -m experiments.run --resume --workdir=runs/slow
+  python -m experiments.run --resume --workdir=runs/slow   as that run was configured
 
 Names: `python -m experiments.list`. Every key of the configuration file can be set as
 --config.section.key=value.
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from experiments import program, run_flags, settings
-from fastslow import computing, session
+from fastslow import computing, config, reopening, run_directory, session
 
 flags.adopt_module_key_flags(run_flags)
 _WORKDIR = flags.DEFINE_string(
@@ -30,8 +30,7 @@ def main(argv: Sequence[str]) -> None:
     """Resolve the configuration, then hand over to the library."""
     program.reject_arguments(argv)
     computing.prepare()
-    run = run_flags.resolve()
-    workdir = pathlib.Path(_WORKDIR.value or settings.default_workdir(run_flags.CONFIG, run))
+    run, workdir = _asked()
     session.run(
         run,
         workdir,
@@ -39,6 +38,15 @@ def main(argv: Sequence[str]) -> None:
         track=run_flags.TRACKERS.value,
         keep=run_flags.KEEP_CHECKPOINTS.value,
     )
+
+
+def _asked() -> tuple[config.Run, pathlib.Path]:
+    """Return what to run and where; a directory alone is resumed as it was configured."""
+    given = None if _WORKDIR.value is None else pathlib.Path(_WORKDIR.value)
+    if given and _RESUME.value and run_directory.is_begun(given) and not run_flags.described():
+        return reopening.settings(given), given
+    run = run_flags.resolve()
+    return run, given or pathlib.Path(settings.default_workdir(run_flags.CONFIG, run))
 
 
 if __name__ == "__main__":

@@ -81,6 +81,13 @@ def resolve(
     )
 
 
+def described() -> bool:
+    """Return whether any flag on the command line says what the run is."""
+    names = (CONFIG, "test_config", *_SECTIONS, *_SEEDS, "reflection_lm", "reflection_api_base")
+    overrides = config_flags.get_override_values(flags.FLAGS[CONFIG])
+    return bool(overrides) or any(flags.FLAGS[name].present for name in names)
+
+
 def known_keys() -> list[str]:
     """Return everything that the changes given to `resolve` can name."""
     inner = settings.keys(CONFIG, test=_TEST_CONFIG.value)

@@ -130,6 +130,11 @@ def git_commit() -> str | None:
         return None
 
 
+def is_begun(directory: pathlib.Path) -> bool:
+    """Return whether a run was begun in this directory."""
+    return (directory / "config.json").exists()
+
+
 def is_done(directory: pathlib.Path) -> bool:
     """Return whether the run in this directory has finished."""
     return (directory / "DONE").exists()

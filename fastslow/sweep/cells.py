@@ -90,7 +90,7 @@ def state(cell: Cell) -> State:
         return "elsewhere"
     if (cell.directory / "error.txt").exists():
         return "failed"
-    return "unfinished" if (cell.directory / "config.json").exists() else "new"
+    return "unfinished" if run_directory.is_begun(cell.directory) else "new"
 
 
 def position(directory: pathlib.Path) -> Position:

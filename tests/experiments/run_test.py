@@ -110,6 +110,23 @@ def test_resume_of_a_finished_run_shows_its_results_again(whole):
     assert contents(directory) == before
 
 
+def test_a_directory_alone_is_resumed_as_it_was_configured(tmp_path):
+    directory = tmp_path / "run"
+    process = begin(directory, "--scheduler=slow_only", "--seed=3")
+    while process.poll() is None and rows_in(directory) < 3:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    begun = (directory / "config.json").read_text()
+    status, output = cli.run("run", "--resume", f"--workdir={directory}")
+    assert status == 0, output
+    assert "events already done" in output
+    assert (directory / "config.json").read_text() == begun
+    status, output = cli.run("run", "--resume", "--seed=4", f"--workdir={directory}")
+    assert status == 2
+    assert "config.seed: 3 -> 4" in output
+
+
 def test_a_used_directory_is_not_overwritten(whole):
     directory, _ = whole
     before = contents(directory)
