@@ -7,7 +7,7 @@ import functools
 import pathlib
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from fastslow import seeds, types
 from fastslow.fast import evaluator, gepa_round, population, proposers, reselection, validity
@@ -22,6 +22,8 @@ _DEFAULT_PROPOSERS: Mapping[str, Mapping[str, Any]] = {
     "reflexion": {"weight": 0.25},
     "shorten": {"weight": 0.25},
 }
+
+Unreadable: TypeAlias = Callable[[Sequence[str], types.Prompt], str | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +69,7 @@ class GepaChannel:
     policy_of: Callable[[types.PyTree], types.Policy]  # slow state -> the current model
     settings: Settings
     proposers: tuple[proposers.Weighted, ...]
+    unreadable: Unreadable = lambda task_names, prompt: None
 
     def init(self, seed: int) -> population.FastState:
         """Return the state without populations: every task has its seed prompt."""
@@ -107,7 +110,7 @@ class GepaChannel:
         policy = self.policy_of(state.slow)
         evaluate = self._evaluator(policy, seeds.derive(seed, "sampling"), task, budget)
         result = gepa_round.run(
-            start, data, evaluate, self.proposers, self._sizes(), self._limits(), rng
+            start, data, evaluate, self.proposers, self._sizes(), self._limits(task), rng
         )
         return self._conclude(fast, lesson, policy.version, data, evaluate.cost, result)
 
@@ -213,11 +216,13 @@ class GepaChannel:
             promotions=self.settings.promotions_per_step,
         )
 
-    def _limits(self) -> contracts.Limits:
+    def _limits(self, task: types.Task) -> contracts.Limits:
+        names = (task.name,) if self.settings.scope == "task" else tuple(self.tasks)
         return contracts.Limits(
             max_demos=self.settings.max_demos,
             max_lessons=self.settings.max_lessons,
             max_chars=self.settings.max_chars,
+            unreadable=functools.partial(self.unreadable, names),
         )
 
     def _conclude(
@@ -252,9 +257,14 @@ def build(
     tasks: Mapping[str, types.Task],
     policy_of: Callable[[types.PyTree], types.Policy],
     settings: Settings,
+    unreadable: Unreadable = lambda task_names, prompt: None,
 ) -> GepaChannel:
-    """Build the channel with the proposers that its settings name; raises UnknownNameError."""
-    return GepaChannel(tasks, policy_of, settings, proposers.mixture(settings.proposers))
+    """Build the channel with the proposers that its settings name; raises UnknownNameError.
+
+    `unreadable` says why the model cannot read items of the named tasks behind a prompt.
+    """
+    mixture = proposers.mixture(settings.proposers)
+    return GepaChannel(tasks, policy_of, settings, mixture, unreadable)
 
 
 def split(

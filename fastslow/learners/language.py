@@ -14,7 +14,7 @@ import numpy as np
 from fastslow import config, learner, registry, seeds, types
 from fastslow.fast import channel as fast_channel
 from fastslow.fast import prompt as prompts
-from fastslow.learners import frozen_weights, memo, seed_prompts
+from fastslow.learners import frozen_weights, memo, room, seed_prompts
 from fastslow.lm import engine as engines
 from fastslow.lm import model as models
 from fastslow.lm import policy as policies
@@ -71,6 +71,7 @@ class Context(NamedTuple):
     model: models.LanguageModel
     engine: engines.Engine
     tasks: Mapping[str, types.Task]
+    room: room.Room
     policy_of: Callable[[types.PyTree], types.Policy]  # slow state -> the model as it is now
     prompts_of: slow_channel.PromptsOf
     on_step: slow_channel.OnStep
@@ -139,7 +140,7 @@ def frozen(settings: NoSettings, context: Context) -> SlowChannel:
 
 def gepa(settings: fast_channel.Settings, context: Context) -> FastChannel:
     """Search over prompts: one light GEPA round per lesson on the current weights."""
-    return fast_channel.build(context.tasks, context.policy_of, settings)
+    return fast_channel.build(context.tasks, context.policy_of, settings, context.room.lack)
 
 
 def seeds_only(settings: NoSettings, context: Context) -> FastChannel:
@@ -189,7 +190,10 @@ def assemble(
     def prompts_of(state: Any, task_name: str) -> tuple[types.Prompt, ...]:
         return fast.prompts(state, task_name)
 
-    context = Context(model, engine, tasks, policy_of, prompts_of, on_step)
+    parts = (run.fast.options, run.slow.options)  # an option of whatever channel answers
+    answer = max(run.evaluation.max_tokens, *(part.get("max_tokens", 0) for part in parts))
+    measured = room.measure(model, tasks, answer)
+    context = Context(model, engine, tasks, measured, policy_of, prompts_of, on_step)
     fast = FAST_CHANNELS.build(run.fast.name, run.fast.options, context=context)
     slow = SLOW_CHANNELS.build(run.slow.name, run.slow.options, context=context)
     return Language(model, engine, fast, slow, run.evaluation)

@@ -80,6 +80,13 @@ def test_a_mistake_in_a_configuration_file_keeps_its_line(tmp_path):
         assert "unknown configuration key" not in output
 
 
+def test_an_item_that_the_model_cannot_read_is_named_before_anything_runs(tmp_path):
+    output = fails(tmp_path, "--model=tests/lm/reference/qwen2")
+    assert "task 'sentiment', behind its seed prompt: 'rotten-tomatoes-" in output
+    assert "the model's context is 256" in output
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
 def test_a_word_without_dashes_is_refused(tmp_path):
     status, output = cli.run("run", "resume", f"--workdir={tmp_path / 'run'}")
     assert status != 0

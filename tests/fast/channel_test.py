@@ -54,6 +54,24 @@ def test_a_round_finds_prompts_that_show_the_rules():
     assert [a.text for a in answers] == [e.target for e in fast.tasks["toy"].test]
 
 
+def test_a_prompt_that_the_model_cannot_read_is_not_tried():
+    asked = []
+
+    def unreadable(names, prompt):
+        asked.append(tuple(names))
+        return "too long for it" if prompt.demos else None
+
+    for scope, names in (("task", ("toy",)), ("shared", ("toy", "other"))):
+        fast = make(tasks={"toy": toy.task(), "other": toy.task(name="other")}, scope=scope)
+        fast = dataclasses.replace(fast, unreadable=unreadable)
+        state, absorbed = absorb(fast, budget=300)
+        reasons = [attempt["reason"] for attempt in absorbed.details["proposals"]]
+        assert "too long for it" in reasons
+        assert not any(prompt.demos for prompt in fast.prompts(state, "toy"))
+        assert {*asked} == {names}
+        asked.clear()
+
+
 @pytest.mark.parametrize("budget", [36, 37, 50, 61, 100, 173])
 def test_the_budget_is_counted_and_never_overshot(budget):
     policy = toy.Policy()

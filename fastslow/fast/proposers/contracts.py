@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from fastslow import types
@@ -23,6 +23,7 @@ class Limits(NamedTuple):
     max_demos: int
     max_lessons: int
     max_chars: int  # of all texts of a prompt together
+    unreadable: Callable[[types.Prompt], str | None] = lambda prompt: None  # why, to the model
 
 
 class Context(NamedTuple):
