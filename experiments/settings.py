@@ -64,6 +64,8 @@ def resolve(
             f"note: the lessons of --stream={mapping['stream']['name']} come in the order given: "
             "order_seed changes nothing and is left out (see --config.stream.order=shuffled)"
         )
+    if reflection.model is None and reflection.api_base is not None:
+        raise config.ConfigError("--reflection_api_base needs --reflection_lm, the model it serves")
     if reflection.model is not None:
         _add_reflection(mapping["fast"], reflection)
     return config.from_mapping(config.Run, mapping)

@@ -34,6 +34,7 @@ def fails(tmp_path, *arguments):
         ),
         ("--config.evaluation.sample=2", "did you mean 'evaluation.samples'?"),
         ("--config.stream.exponent=2", "unknown option of stream 'evals_short' 'exponent'"),
+        ("--reflection_api_base=http://localhost:1", "--reflection_api_base needs --reflection_lm"),
         ("--config.slow.learning_rate=nan", "slow.learning_rate must be float, got nan"),
         ("--config.slow.anchors={'kl_exact': 0.1}", "slow.anchors must be"),
         ("--stream=recurring:convention", "unknown stream 'convention'; did you mean 'conventions"),

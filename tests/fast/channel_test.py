@@ -237,6 +237,17 @@ def test_only_the_best_children_of_a_step_reach_the_anchors():
     assert "outranked" in outcomes(absorbed)
 
 
+def test_what_fails_beside_others_is_told_with_the_outcome():
+    def unreachable(*_):
+        return contracts.Proposal(None, "cannot connect", failed=True)
+
+    fast = make()
+    mixed = (*fast.proposers, proposers.Weighted("remote", unreachable, 9.0))
+    _, absorbed = absorb(dataclasses.replace(fast, proposers=mixed), budget=300)
+    assert absorbed.outcome == "changed"
+    assert "failed, the last: cannot connect" in absorbed.reason
+
+
 def test_when_every_proposal_fails_the_round_failed_and_the_state_is_kept():
     fast = with_operator(lambda *_: contracts.Proposal(None, "cannot connect", failed=True))
     before = with_seed_population()
