@@ -105,7 +105,10 @@ def _overridden(
         except TypeError as error:
             *parents, leaf = key.split(".")
             wanted = functools.reduce(operator.getitem, parents, copied).get_type(leaf).__name__
-            raise config.ConfigError(f"config.{key} must be {wanted}, got {value!r}") from error
+            hint = f"; a tuple is one value of a grid: ({value!r},)" if wanted == "tuple" else ""
+            raise config.ConfigError(
+                f"config.{key} must be {wanted}, got {value!r}{hint}"
+            ) from error
     return copied
 
 
@@ -122,7 +125,8 @@ def _add_reflection(fast: dict[str, Any], reflection: Reflection) -> None:
 def _load(flag: str, test: bool) -> ml_collections.ConfigDict:
     given = pathlib.Path(config_flags.get_config_filename(flags.FLAGS[flag]).partition(":")[0])
     if not given.is_file():
-        raise config.ConfigError(f"--{flag}={given}: there is no such file")
+        what = "this is a folder, not a file" if given.is_dir() else "there is no such file"
+        raise config.ConfigError(f"--{flag}={given}: {what}")
     if not test:
         loaded: ml_collections.ConfigDict = flags.FLAGS[flag].value
         return loaded

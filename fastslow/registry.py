@@ -40,6 +40,10 @@ def import_attribute(path: str) -> Any:
     return getattr(module, attribute)
 
 
+class MissingOptionError(errors.UserError, TypeError):
+    """A plug-in was not given an option that has no default."""
+
+
 class Registry(Generic[T]):
     """An immutable table name -> factory of one kind of plug-in."""
 
@@ -80,6 +84,13 @@ class Registry(Generic[T]):
                 raise unknown(f"option of {self.kind} {name!r}", option, known)
         parameters = inspect.signature(factory).parameters
         wanted = {k: v for k, v in context.items() if known is None or k in parameters}
+        for parameter in parameters.values():
+            variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+            absent = parameter.name not in {*wanted, *options}
+            if absent and not variadic and parameter.default is parameter.empty:
+                raise MissingOptionError(
+                    f"{self.kind} {name!r} needs the option {parameter.name!r}"
+                )
         return factory(**wanted, **options)
 
     def describe(self) -> list[tuple[str, str]]:

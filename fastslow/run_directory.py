@@ -46,7 +46,7 @@ def in_use(directory: pathlib.Path) -> bool:
     try:
         with open(directory / "LOCK") as handle:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two askers do not collide
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     except BlockingIOError:
         return True

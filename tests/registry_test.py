@@ -35,6 +35,11 @@ def test_unknown_option_suggests_the_nearest():
         WORDS.build("shout", {"time": 2}, word="a")
 
 
+def test_an_option_without_a_default_is_asked_for():
+    with pytest.raises(registry.MissingOptionError, match="word 'shout' needs the option 'word'"):
+        WORDS.build("shout", {"times": 2})
+
+
 def test_context_is_not_an_option():
     with pytest.raises(registry.UnknownNameError, match="option of word 'shout' 'word'"):
         WORDS.build("shout", {"word": "b"}, word="a")

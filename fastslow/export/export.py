@@ -28,6 +28,8 @@ def write(
     of the base model. Raises ExportError, WriteError, UnknownNameError, and what `learned.read`
     raises; nothing is then left behind.
     """
+    if not [*formats]:
+        raise contracts.ExportError(f"nothing to export: name one of {', '.join(export.FORMATS)}")
     for name in formats:
         export.FORMATS.get(name)
     if dtype is not None and dtype not in source.DTYPES:

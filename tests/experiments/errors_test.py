@@ -35,6 +35,7 @@ def fails(tmp_path, *arguments):
         ("--config.evaluation.sample=2", "did you mean 'evaluation.samples'?"),
         ("--config.stream.exponent=2", "unknown option of stream 'evals_short' 'exponent'"),
         ("--reflection_api_base=http://localhost:1", "--reflection_api_base needs --reflection_lm"),
+        ("--stream=jsonl", "stream 'jsonl' needs the option 'path'"),
         ("--config.slow.learning_rate=nan", "slow.learning_rate must be float, got nan"),
         ("--config.slow.anchors={'kl_exact': 0.1}", "slow.anchors must be"),
         ("--stream=recurring:convention", "unknown stream 'convention'; did you mean 'conventions"),
@@ -67,6 +68,7 @@ def test_a_misspelt_key_is_one_line_that_suggests_the_nearest(tmp_path, config):
 
 def test_a_configuration_file_that_is_missing_is_named(tmp_path):
     assert "--config=nope.py: there is no such file" in fails(tmp_path, "--config=nope.py")
+    assert "this is a folder, not a file" in fails(tmp_path, f"--config={tmp_path}")
     output = fails(tmp_path, "--config=nope.py", "--config.slow.learning_rate=1e-3")
     assert output.splitlines()[-1].startswith("error: ")
     assert "nope.py" in output.splitlines()[-1]

@@ -17,7 +17,11 @@ def sweep(out, grid, *arguments):
     [
         ("sed=0:2", [], "unknown setting 'sed'; did you mean 'seed'?"),
         ("scheduler=interleave,slow_onyl", [], "unknown scheduler 'slow_onyl'; did you mean"),
-        ("config.stream.tasks=food", [], "config.stream.tasks must be tuple, got 'food'"),
+        (
+            "config.stream.tasks=food",
+            [],
+            "must be tuple, got 'food'; a tuple is one value of a grid: ('food',)",
+        ),
         ("seed=0", ["--trackers=wandbb"], "unknown tracker 'wandbb'; did you mean 'wandb'?"),
     ],
 )
@@ -27,6 +31,14 @@ def test_what_cannot_be_run_is_refused_before_anything_runs(tmp_path, grid, argu
     assert message in output
     assert "Traceback" not in output
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_is_no_directory_of_a_sweep(tmp_path):
+    (tmp_path / "out").write_text("mine")
+    status, output = sweep(tmp_path / "out", "seed=0")
+    assert status == 2, output
+    assert f"error: cannot write {tmp_path / 'out'}" in output
+    assert (tmp_path / "out").read_text() == "mine"
 
 
 def test_a_dry_run_lists_the_cells_and_starts_nothing(tmp_path):

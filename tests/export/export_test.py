@@ -136,6 +136,8 @@ def test_mistakes_are_found_before_anything_is_loaded(tmp_path, monkeypatch):
         export.write(tmp_path, tmp_path / "out", ["prompts", "adaptor"])
     with pytest.raises(registry.UnknownNameError, match="unknown dtype 'float16'"):
         export.write(tmp_path, tmp_path / "out", ["merged"], dtype="float16")
+    with pytest.raises(contracts.ExportError, match="nothing to export: name one of prompts"):
+        export.write(tmp_path, tmp_path / "out", [])
     with pytest.raises(run_directory.RunDirectoryError, match="not the configuration of a run"):
         export.write(tmp_path, tmp_path / "out", ["prompts"])
     (tmp_path / "full").mkdir()

@@ -108,7 +108,7 @@ def test_unknown_names_suggest_the_nearest(spec, message):
 
 
 def test_a_missing_option_is_named():
-    with pytest.raises(errors.StreamError, match="'path'"):
+    with pytest.raises(registry.MissingOptionError, match="'jsonl' needs the option 'path'"):
         streams.build("jsonl")
 
 
