@@ -219,7 +219,7 @@ def learner_of(parts: Language) -> learner.Learner:
     def drift_once(state: types.ModelState, task: types.Task) -> learner.DriftReport:
         prompt = parts.fast.best(state.fast, task.name)
         texts = tuple((example.input, example.target) for example in probe_set(parts, task))
-        compute = functools.partial(drift, parts, state, task)
+        compute = functools.partial(drift, parts, state, task, remembered)
         return remembered(("drift", task.name), state.slow, (prompt, texts), compute)
 
     return learner.Learner(
@@ -268,16 +268,19 @@ def probe_set(parts: Language, task: types.Task) -> types.Split:
     return task.validation[: parts.evaluation.drift_examples]
 
 
-def drift(parts: Language, state: types.ModelState, task: types.Task) -> learner.DriftReport:
+def drift(
+    parts: Language, state: types.ModelState, task: types.Task, remembered: memo.Memo
+) -> learner.DriftReport:
     """Measure the divergence from the base model where it answers the task's probe set.
 
     The probe set is the first `drift_examples` validation items with their targets as answers, so
     that it is the same tokens for every model; once under the task's best prompt and once bare.
-    Means are over all tokens of the answers: a long answer counts for more than a short one.
+    Means are over all tokens of the answers: a long answer counts for more than a short one. What
+    the base model reads is `remembered`.
     """
     probes = probe_set(parts, task)
     trained = parts.slow.variables(state.slow)
-    base = {"params": parts.model.params}
+    params = parts.model.params
     conditions = {
         "with_prompt": parts.fast.best(state.fast, task.name),
         "without_prompt": types.Prompt(),
@@ -286,13 +289,17 @@ def drift(parts: Language, state: types.ModelState, task: types.Task) -> learner
     cost = types.Cost()
     for condition, prompt in conditions.items() if probes else ():
         encoded = [parts.model.chat.encode(prompts.messages(prompt, e.input)) for e in probes]
-        requests = [engines.Request(*tokens, seed=0) for tokens in encoded]
-        answers = [parts.model.chat.encode_answer(e.target) for e in probes]
-        (forward, backward), spent = parts.engine.divergence(trained, base, requests, answers)
+        requests = tuple(engines.Request(*tokens, seed=0) for tokens in encoded)
+        answers = tuple(parts.model.chat.encode_answer(e.target) for e in probes)
+        read_by_base = functools.partial(parts.engine.read, {"params": params}, requests, answers)
+        key = ("base", task.name, condition)
+        base, spent = remembered(key, params, (requests, answers), read_by_base)
+        policy, more = parts.engine.read(trained, requests, answers)
+        forward, backward = parts.engine.divergence(policy, base)
         tokens = np.array([len(answer) for answer in answers])
         report[condition] = learner.Drift(
             trained_base=drifts.per_token(forward, tokens),
             base_trained=drifts.per_token(backward, tokens),
         )
-        cost += spent
+        cost += spent + more
     return report, cost

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Sized
 from typing import NamedTuple, TypeAlias
 
 import jax
@@ -89,12 +89,12 @@ class BatchBuckets:
 BUCKETS = BatchBuckets()
 
 
-def longest(sequences: Sequence[Tokens]) -> int:
+def longest(sequences: Iterable[Sized]) -> int:
     """Return the length of the longest sequence, 0 if there is none."""
     return max(map(len, sequences), default=0)
 
 
-def lengths(sequences: Sequence[Tokens], rows: int) -> np.ndarray:
+def lengths(sequences: Sequence[Sized], rows: int) -> np.ndarray:
     """Return the lengths, int32 (rows,), 0 for missing rows."""
     counts = np.zeros(rows, np.int32)
     counts[: len(sequences)] = [len(sequence) for sequence in sequences]

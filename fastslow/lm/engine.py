@@ -34,7 +34,7 @@ from fastslow import types
 from fastslow.lm import batch, chunks, decoder, decoding, model, packing, scoring
 
 T = TypeVar("T")
-Work: TypeAlias = Callable[[list[scoring.Prefix], list[int]], Sequence[T]]
+Work: TypeAlias = Callable[[scoring.Prefix, list[int]], Sequence[T]]
 Choices: TypeAlias = Sequence[Sequence[batch.Tokens]]  # per request, any number
 
 
@@ -44,6 +44,13 @@ class Request(NamedTuple):
     prefix: tuple[int, ...]
     question: tuple[int, ...]
     seed: int
+
+
+class Reading(NamedTuple):
+    """What a model makes of completions, for `Engine.divergence` from what another one does."""
+
+    variables: decoder.Variables
+    states: Sequence[np.ndarray]  # float32 (n, D) for each completion of n tokens
 
 
 class _Wanted(NamedTuple):
@@ -60,6 +67,7 @@ _read = jax.jit(decoding.read, static_argnums=(0, 1))
 _cut = jax.jit(decoding.cut, static_argnums=0)
 _decode = jax.jit(decoding.decode, static_argnums=(0, 1))
 _logprobs = jax.jit(scoring.logprobs, static_argnums=0)
+_states = jax.jit(scoring.states, static_argnums=0)
 _divergences = jax.jit(scoring.divergences, static_argnums=0)
 
 
@@ -107,9 +115,9 @@ class Engine:
         if max_tokens < 1 or temperature < 0:
             raise ValueError(f"need {max_tokens=} >= 1 and {temperature=} >= 0")
 
-        def work(prefixes: list[scoring.Prefix], chunk: list[int]) -> list[types.Completion]:
+        def work(prefix: scoring.Prefix, chunk: list[int]) -> list[types.Completion]:
             rows = [requests[i] for i in chunk]
-            prompted = self._prompt(variables, prefixes[0], rows)
+            prompted = self._prompt(variables, prefix, rows)
             how = self._sampling(rows, temperature, max_tokens)
             capacity = self._settings.buckets.completion.fit(max_tokens)
             sampled = self._run(_decode, self._config, capacity, variables, layers, prompted, how)
@@ -120,7 +128,7 @@ class Engine:
         self._check_context(requests, room)
         if layers is None and requests:
             layers = self.cut(variables)
-        completions, read = self._batched([variables], requests, room, work)
+        completions, read = self._batched(variables, requests, room, work)
         sampled_tokens = sum(len(completion.tokens) for completion in completions)
         return completions, self._cost(read, sampled_tokens, started)
 
@@ -144,42 +152,56 @@ class Engine:
         scored, cost = self._score(variables, requests, choices)
         return [np.array([np.sum(c) for c in row], np.float32) for row in scored], cost
 
-    def divergence(
+    def read(
         self,
-        p_variables: decoder.Variables,
-        q_variables: decoder.Variables,
+        variables: decoder.Variables,
         requests: Sequence[Request],
         completions: Sequence[batch.Tokens],
-    ) -> tuple[tuple[np.ndarray, np.ndarray], types.Cost]:
-        """Return KL(p || q) and KL(q || p) of the next-token distributions, float32 (requests,).
+    ) -> tuple[Reading, types.Cost]:
+        """Read one completion per request; raises ValueError for an empty one."""
 
-        Exact sums over the vocabulary, averaged over the tokens of each completion; nats per token.
-        Raises ValueError for an empty completion.
-        """
-        both = (p_variables, q_variables)
-
-        def work(prefixes: list[scoring.Prefix], chunk: list[int]) -> list[tuple[float, float]]:
+        def work(prefix: scoring.Prefix, chunk: list[int]) -> list[np.ndarray]:
             built = self._wanted(requests, [[tokens] for tokens in completions], chunk)
-            counts = batch.lengths([completions[i] for i in chunk], len(built.predictors))
-            shared = (tuple(prefixes), built.rows, built.predictors)
-            forward, backward = self._run(_divergences, self._config, both, *shared, counts)
-            pairs = zip(np.asarray(forward), np.asarray(backward), strict=True)
-            return list(pairs)[: len(chunk)]
+            states = self._run(
+                _states, self._config, variables, prefix, built.rows, built.predictors
+            )
+            return [
+                row[: len(completions[i])].copy()
+                for i, row in zip(chunk, np.asarray(states), strict=False)
+            ]
 
         started = time.perf_counter()
         behind = self._check_completions(requests, [[tokens] for tokens in completions])
-        pairs, read = self._batched(both, requests, behind, work)
-        forward, backward = np.array(pairs, np.float32).reshape(-1, 2).T
-        return (forward, backward), self._cost(read + 2 * sum(behind), 0, started)
+        states, tokens = self._batched(variables, requests, behind, work)
+        return Reading(variables, states), self._cost(tokens + sum(behind), 0, started)
+
+    def divergence(self, p: Reading, q: Reading) -> tuple[np.ndarray, np.ndarray]:
+        """Return KL(p || q) and KL(q || p) of the next-token distributions, float32 (requests,).
+
+        `p` and `q` are readings of the same completions. Exact sums over the vocabulary, averaged
+        over the tokens of each completion; nats per token.
+        """
+        found: list[tuple[float, float]] = []
+        width = self._settings.buckets.completion.fit(batch.longest(p.states))
+        for start in range(0, len(p.states), self._settings.max_rows):
+            some = slice(start, start + self._settings.max_rows)
+            rows = self._settings.buckets.requests.fit(len(p.states[some]))
+            streams = tuple(_stacked(reading.states[some], rows, width) for reading in (p, q))
+            counts = batch.lengths(p.states[some], rows)
+            both = (p.variables, q.variables)
+            pairs = self._run(_divergences, self._config, both, streams, counts)
+            found += list(zip(*map(np.asarray, pairs), strict=True))[: len(p.states[some])]
+        forward, backward = np.array(found, np.float32).reshape(-1, 2).T
+        return forward, backward
 
     def _score(
         self, variables: decoder.Variables, requests: Sequence[Request], choices: Choices
     ) -> tuple[list[list[np.ndarray]], types.Cost]:
         """Return the log-probabilities of the tokens of every choice of every request."""
 
-        def work(prefixes: list[scoring.Prefix], chunk: list[int]) -> list[list[np.ndarray]]:
+        def work(prefix: scoring.Prefix, chunk: list[int]) -> list[list[np.ndarray]]:
             built = self._wanted(requests, choices, chunk)
-            scored = self._run(_logprobs, self._config, variables, prefixes[0], *built)
+            scored = self._run(_logprobs, self._config, variables, prefix, *built)
             return [
                 _split(logprobs, choices[i])
                 for i, logprobs in zip(chunk, np.asarray(scored), strict=False)
@@ -187,17 +209,17 @@ class Engine:
 
         started = time.perf_counter()
         behind = self._check_completions(requests, choices)
-        scored, read = self._batched([variables], requests, behind, work)
+        scored, read = self._batched(variables, requests, behind, work)
         return scored, self._cost(read + sum(behind), 0, started)
 
     def _batched(
         self,
-        variables: Sequence[decoder.Variables],
+        variables: decoder.Variables,
         requests: Sequence[Request],
         behind: Sequence[int],
         work: Work[T],
     ) -> tuple[list[T], int]:
-        """Do `work` chunk by chunk with the prefixes read under every one of `variables`.
+        """Do `work` chunk by chunk with its prefix read.
 
         `behind`: how many tokens follow each question. Returns results in the order of requests,
         and how many tokens prefixes (once per group) and questions have.
@@ -208,11 +230,11 @@ class Engine:
         results: dict[int, T] = {}
         tokens = sum(map(len, questions))
         for group in chunks.plan(prefixes, questions, lengths, self._settings):
-            read = [self._read_prefix(v, group.prefix) for v in variables]
+            read = self._read_prefix(variables, group.prefix)
             tokens += len(group.prefix)
             for chunk in group.chunks:
                 results.update(zip(chunk, work(read, chunk), strict=True))
-        return [results[i] for i in range(len(requests))], tokens * len(variables)
+        return [results[i] for i in range(len(requests))], tokens
 
     def _check_context(self, requests: Sequence[Request], room: Sequence[int]) -> None:
         """Raise ValueError for a request that the model cannot read with `room` tokens after it."""
@@ -339,6 +361,14 @@ class Engine:
         flops = 2.0 * self._config.multiplied_parameters * (prompt_tokens + completion_tokens)
         seconds = time.perf_counter() - started
         return types.Cost(prompt_tokens, completion_tokens, flops=flops, seconds=seconds)
+
+
+def _stacked(states: Sequence[np.ndarray], rows: int, width: int) -> np.ndarray:
+    """Return states (n, D) as one array (rows, width, D), zeros where there are none."""
+    stacked = np.zeros((rows, width, states[0].shape[-1]), np.float32)
+    for row, own in zip(stacked, states, strict=False):
+        row[: len(own)] = own
+    return stacked
 
 
 def _split(logprobs: np.ndarray, completions: Sequence[batch.Tokens]) -> list[np.ndarray]:

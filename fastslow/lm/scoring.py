@@ -62,24 +62,30 @@ def logprobs(
     return _map_rows(look_up, (decoder.at(x, predictors), targets), predictors.shape[1])
 
 
+def states(
+    shape: config.DecoderConfig,
+    variables: Any,
+    prefix: Prefix,
+    rows: batch.Rows,
+    predictors: jax.Array,
+) -> jax.Array:
+    """Return the residual stream (Q, S, D) at `predictors`, which are as in `logprobs`."""
+    x, _ = decoder.encode(shape, variables, prefix.memory, jnp.asarray(prefix.length), rows)
+    return decoder.at(x, predictors)
+
+
 def divergences(
     shape: config.DecoderConfig,
     variables: tuple[Any, Any],
-    prefixes: tuple[Prefix, Prefix],
-    rows: batch.Rows,
-    predictors: jax.Array,
+    streams: tuple[jax.Array, jax.Array],
     lengths: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
-    """Return KL(p || q) and KL(q || p), each (Q,), mean over the first `lengths` (Q,) predictors.
+    """Return KL(p || q) and KL(q || p), each (Q,), mean over the first `lengths` (Q,) tokens.
 
-    p and q are the next-token distributions under the two variables; exact sums over the
-    vocabulary, in nats. `predictors` (Q, S) are as in `logprobs`.
+    p and q are the next-token distributions that the two variables give after `streams` (Q, S, D)
+    each, see `states`; exact sums over the vocabulary, in nats.
     """
-    both = [
-        decoder.encode(shape, v, prefix.memory, jnp.asarray(prefix.length), rows)[0]
-        for v, prefix in zip(variables, prefixes, strict=True)
-    ]
-    slots = predictors.shape[1]
+    slots = streams[0].shape[1]
 
     def diverge(row: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         log_p, log_q = (
@@ -95,8 +101,7 @@ def divergences(
         )
         return forward / count, backward / count
 
-    p, q = (decoder.at(x, predictors) for x in both)
-    return _map_rows(diverge, (p, q, lengths), slots)
+    return _map_rows(diverge, (*streams, lengths), slots)
 
 
 def _map_rows(function: Any, rows: Any, slots: int) -> Any:

@@ -226,10 +226,9 @@ class GradientChannel:
         rows = drift_cap.sample(
             experience.rows + experience.silent_rows, self.settings.probe_examples
         )
-        requests, tokens = [row.request for row in rows], [row.tokens for row in rows]
-        base = {"params": self.model.params}
-        (divergences, _), cost = self.engine.divergence(variables, base, requests, tokens)
-        return float(np.average(divergences, weights=[len(row) for row in tokens])), cost
+        policy, spent = drift_cap.read(self.engine, variables, rows)
+        base, more = drift_cap.read(self.engine, {"params": self.model.params}, rows)
+        return drift_cap.drift(self.engine, policy, base), spent + more
 
     def _train_cost(self, tokens: int, reference: bool = False) -> types.Cost:
         """Return what a gradient over `tokens` costs; `reference`: the base reads them too."""

@@ -36,18 +36,29 @@ def hold(
     Drift is KL(after || before), exact over the vocabulary, averaged over the tokens of `rows`.
     """
     old, new = ends
-    before = bind(old)
-    requests, tokens = [row.request for row in rows], [row.tokens for row in rows]
-    costs = []
+    before, cost = read(engine, bind(old), rows)
+    costs = [cost]
 
     def drift_at(scale: float) -> float:
-        after = bind(between(old, new, scale))
-        (divergences, _), cost = engine.divergence(after, before, requests, tokens)
+        after, cost = read(engine, bind(between(old, new, scale)), rows)
         costs.append(cost)
-        return float(np.average(divergences, weights=[len(row) for row in tokens]))
+        return drift(engine, after, before)
 
     capped = largest_scale(drift_at, cap, evaluations)
     return between(old, new, capped.scale), capped, sum(costs, types.Cost())
+
+
+def read(
+    engine: engine_lib.Engine, variables: contracts.Variables, rows: Sequence[contracts.Row]
+) -> tuple[engine_lib.Reading, types.Cost]:
+    """Read the answers of the rows."""
+    return engine.read(variables, [row.request for row in rows], [row.tokens for row in rows])
+
+
+def drift(engine: engine_lib.Engine, p: engine_lib.Reading, q: engine_lib.Reading) -> float:
+    """Return KL(p || q), nats per token over all tokens that were read."""
+    forward, _ = engine.divergence(p, q)
+    return float(np.average(forward, weights=[len(states) for states in p.states]))
 
 
 def sample(rows: Sequence[contracts.Row], count: int) -> list[contracts.Row]:

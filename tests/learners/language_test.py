@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fastslow import config, types
-from fastslow.learners import language
+from fastslow.learners import language, memo
 
 
 def examples(split, targets="xy"):
@@ -45,20 +45,29 @@ def test_answers_are_remembered_by_what_was_asked_and_not_by_ids(parts, monkeypa
     assert asked == [TASK.validation, TASK.test]
 
 
-def test_drift_is_a_mean_over_tokens_and_not_over_answers(parts):
+def test_drift_is_a_mean_over_tokens_and_the_base_model_reads_once(parts):
     task = dataclasses.replace(TASK, validation=examples("validation", ["x", "xyz", "unused"]))
     chat = namespaces.SimpleNamespace(encode=lambda messages: ((), (1,)), encode_answer=tuple)
+    base, read_by = {"w": 0}, []
 
-    def divergence(trained, base, requests, answers):
-        assert answers == [tuple("x"), tuple("xyz")]
-        means = np.array([4.0, 0.0], np.float32), np.array([0.0, 8.0], np.float32)
-        return means, types.Cost(prompt_tokens=5)
+    def read(variables, requests, answers):
+        assert answers == (tuple("x"), tuple("xyz"))
+        read_by.append(variables)
+        return variables, types.Cost(prompt_tokens=5)
 
-    model = namespaces.SimpleNamespace(chat=chat, params={})
-    engine = namespaces.SimpleNamespace(divergence=divergence)
-    report, cost = language.drift(parts._replace(model=model, engine=engine), STATE, task)
-    assert report["with_prompt"] == report["without_prompt"] == (1.0, 6.0)
-    assert cost.prompt_tokens == 10
+    def divergence(p, q):
+        assert q == {"params": base}
+        return np.array([4.0, 0.0], np.float32), np.array([0.0, 8.0], np.float32)
+
+    model = namespaces.SimpleNamespace(chat=chat, params=base)
+    engine = namespaces.SimpleNamespace(read=read, divergence=divergence)
+    measured = parts._replace(model=model, engine=engine)
+    known = memo.Memo()
+    for _ in range(2):
+        report, cost = language.drift(measured, STATE, task, known)
+        assert report["with_prompt"] == report["without_prompt"] == (1.0, 6.0)
+        assert cost.prompt_tokens == 20  # as if it read again: a resumed run remembers nothing
+    assert read_by.count({"params": base}) == 2  # with the prompt and without
 
 
 @pytest.mark.parametrize("name", ["grpo", "cispo"])

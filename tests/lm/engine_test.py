@@ -162,6 +162,10 @@ def test_probabilities_of_all_choices_sum_to_one():
     np.testing.assert_allclose([np.exp(s).sum() for s in scored], 1.0, atol=1e-5)
 
 
+def divergence(runner, p, q, requests, completions):
+    return runner.divergence(*(runner.read(v, requests, completions)[0] for v in (p, q)))
+
+
 def test_divergence_is_exact_in_both_directions():
     requests = make_requests(5)
     rng = np.random.default_rng(8)
@@ -170,9 +174,7 @@ def test_divergence_is_exact_in_both_directions():
     for name, factors in small.lora(seed=3)["blocks"].items():
         product = np.einsum("lir,lro->lio", factors["a"], factors["b"])
         merged["blocks"][name]["kernel"] = merged["blocks"][name]["kernel"] + product
-    (forward, backward), _ = make_engine().divergence(
-        variables(3), variables(), requests, completions
-    )
+    forward, backward = divergence(make_engine(), variables(3), variables(), requests, completions)
     for i, (request, completion) in enumerate(zip(requests, completions, strict=True)):
         tokens = [*request.prefix, *request.question, *completion]
         start = len(request.prefix) + len(request.question) - 1
@@ -187,8 +189,10 @@ def test_divergence_is_exact_in_both_directions():
             np.sum(np.exp(log_q) * (log_q - log_p), -1).mean(), rel=1e-4
         )
     assert np.abs(forward - backward).max() > 0.01
-    (same, _), _ = make_engine().divergence(variables(3), variables(3), requests, completions)
+    same, _ = divergence(make_engine(), variables(3), variables(3), requests, completions)
     np.testing.assert_array_equal(same, 0.0)
+    cut, _ = divergence(make_engine(max_rows=2), variables(3), variables(), requests, completions)
+    np.testing.assert_allclose(cut, forward, rtol=1e-4)
 
 
 def test_weights_are_arguments_and_nothing_remembers_them():
@@ -210,8 +214,8 @@ def test_cost_counts_a_shared_prefix_once():
     assert cost.seconds > 0
     _, cost = runner.score(variables(), requests, [(1, 2)] * 10)
     assert (cost.prompt_tokens, cost.completion_tokens) == (24 + 10, 0)
-    _, cost = runner.divergence(variables(), variables(), requests, [(1, 2)] * 10)
-    assert cost.prompt_tokens == 2 * (24 + 10)
+    _, cost = runner.read(variables(), requests, [(1, 2)] * 10)
+    assert cost.prompt_tokens == 24 + 10
 
 
 def test_programs_stay_bounded_over_many_shapes():
@@ -247,7 +251,7 @@ def test_no_requests_cost_nothing():
     completions, cost = runner.generate(variables(), [], temperature=1.0, max_tokens=3)
     assert completions == []
     assert cost.prompt_tokens == cost.completion_tokens == cost.flops == 0
-    (forward, backward), _ = runner.divergence(variables(), variables(), [], [])
+    forward, backward = divergence(runner, variables(), variables(), [], [])
     assert forward.shape == backward.shape == (0,)
 
 
@@ -274,6 +278,6 @@ def test_impossible_completions_are_refused():
     with pytest.raises(ValueError, match="request 0 has no completion"):
         runner.score_choices(variables(), [request_], [[]])
     with pytest.raises(ValueError, match="1 requests but completions for 2"):
-        runner.divergence(variables(), variables(), [request_], [(1,), (2,)])
+        runner.read(variables(), [request_], [(1,), (2,)])
     with pytest.raises(ValueError, match="holds 128"):
         runner.score(variables(), [request_], [(1,) * 127])

@@ -12,7 +12,7 @@ import pytest
 from fastslow import seeds, types
 from fastslow.lm import engine as engine_lib
 from fastslow.lm import loading
-from fastslow.slow import batching, channel, contracts
+from fastslow.slow import batching, channel, contracts, drift_cap
 from fastslow.slow import settings as settings_lib
 from fastslow.slow.adapters import ADAPTERS
 from fastslow.slow.anchors import ANCHORS
@@ -248,10 +248,8 @@ def test_anchors_on_outputs_hold_the_policy_on_silent_answers_too():
         learner._source(state, "digits"), PROMPTS, EXAMPLES[:8], seeds.derive(3, "step", 0)
     )
     rows = sampled.rows + sampled.silent_rows
-    requests, tokens = [row.request for row in rows], [row.tokens for row in rows]
-    base = {"params": model().params}
-    (kl, _), _ = engine().divergence(learner.variables(state), base, requests, tokens)
-    mean = np.average(kl, weights=[len(row) for row in tokens])
+    both = (learner.variables(state), {"params": model().params})
+    mean = drift_cap.drift(engine(), *(drift_cap.read(engine(), v, rows)[0] for v in both))
     assert step["anchor/kl"] == pytest.approx(1e-3 * mean, rel=1e-3)
     assert step["train_tokens"] == train_tokens(learner, rows)
 
@@ -318,7 +316,8 @@ def drift(learner, before, after):
     variables = learner.variables(after)
     completions, _ = engine().generate(variables, requests, temperature=1.0, max_tokens=4)
     tokens = [c.tokens.tolist() for c in completions]
-    (forward, _), _ = engine().divergence(variables, learner.variables(before), requests, tokens)
+    both = (variables, learner.variables(before))
+    forward, _ = engine().divergence(*(engine().read(v, requests, tokens)[0] for v in both))
     return float(np.mean(forward))
 
 
@@ -346,9 +345,12 @@ class Drifting:
     def generate(self, *arguments, **options):
         return engine().generate(*arguments, **options)
 
-    def divergence(self, after, before, requests, completions):
-        one = np.ones(len(requests), np.float32)
-        return (one, one), types.Cost()
+    def read(self, *arguments):
+        return engine().read(*arguments)
+
+    def divergence(self, p, q):
+        one = np.ones(len(p.states), np.float32)
+        return one, one
 
 
 def test_a_cap_that_nothing_keeps_rejects_the_lesson():
