@@ -13,11 +13,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-import rich.console
 from absl import flags
 
 from experiments import program
 from fastslow.metrics import statistics
+from fastslow.report import consoles
 from fastslow.report.comparison import comparing, points, writing
 
 _RUNS = flags.DEFINE_multi_string(
@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> None:
         interval=_INTERVAL.value,
     )
     written = writing.write(comparison, _OUT.value) if _OUT.value else []
-    writing.show(comparison, rich.console.Console(file=sys.stdout))
+    writing.show(comparison, consoles.on(sys.stdout))
     if _OUT.value:
         print(f"{len(written)} files in {_OUT.value}")
     else:

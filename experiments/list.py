@@ -5,16 +5,17 @@ python -m experiments.list
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
-from rich import console, table
+from rich import table
 
 from experiments import program
 from fastslow import diagnostics, export, registry, scheduler, streams
 from fastslow.fast import proposers
 from fastslow.learners import language
 from fastslow.lm import loading
-from fastslow.report import trackers
+from fastslow.report import consoles, trackers
 from fastslow.slow import anchors, objectives
 from fastslow.sweep import launchers
 
@@ -41,7 +42,7 @@ def main(argv: Sequence[str]) -> None:
     for setting, plugins in _SECTIONS:
         for name, description in plugins.describe():
             listing.add_row(setting, name, description)
-    console.Console().print(listing)
+    consoles.on(sys.stdout).print(listing)
 
 
 if __name__ == "__main__":

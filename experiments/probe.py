@@ -22,7 +22,7 @@ from absl import flags
 from experiments import program
 from fastslow import computing, config
 from fastslow.diagnostics import contracts, probing
-from fastslow.report import table, wording
+from fastslow.report import consoles, table, wording
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.", required=True)
 _WHAT = flags.DEFINE_list(
@@ -50,7 +50,7 @@ def main(argv: Sequence[str]) -> None:
     given = [*_OPTION.value]
     if _PROBE_TASK.value is not None:
         given.append(f"plasticity.task={_PROBE_TASK.value!r}")
-    console = rich.console.Console(file=sys.stdout)
+    console = consoles.on(sys.stdout)
     directory = pathlib.Path(_WORKDIR.value)
     refused = []
     for answer in probing.probe(

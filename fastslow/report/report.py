@@ -6,12 +6,11 @@ import pathlib
 import sys
 import warnings
 
-import rich.console
-
 from fastslow import files
 from fastslow.metrics import matrix as matrices
 from fastslow.report import (
     channels,
+    consoles,
     curves,
     decisions,
     figures,
@@ -43,7 +42,7 @@ def write(directory: files.PathLike) -> pathlib.Path:
 def show(directory: files.PathLike) -> None:
     """Print the tables of scores, drift and cost, and where the report is."""
     run = run_files.load(pathlib.Path(directory))
-    console = rich.console.Console(file=sys.stdout)
+    console = consoles.on(sys.stdout)
     if not run.done:
         console.print(f"This run has not finished: this is after {run.events} recorded events.")
     table.show(table.summary(run.rows), console)

@@ -13,13 +13,12 @@ import rich.live
 import rich.table
 import rich.text
 
-from fastslow.report import wording
+from fastslow.report import consoles, wording
 from fastslow.sweep import board, cells
 
 Clock = Callable[[], float]
 _STYLE = {"failed": "bold red", "finished": "green", "running": "bold", "elsewhere": "yellow"}
 _EVERY = 60.0  # seconds between summaries in a log
-_LOG_WIDTH = 160
 
 
 class Display(Protocol):
@@ -133,7 +132,6 @@ def _facts(row: board.Row, now: float) -> list[str]:
 def print_table(shown: board.Board, stream: TextIO | None = None) -> None:
     """Print all cells, to standard output by default."""
     output = sys.stdout if stream is None else stream
-    width = None if output.isatty() else _LOG_WIDTH
-    console = rich.console.Console(file=output, width=width)
+    console = consoles.on(output)
     console.print(table(shown, time.monotonic()))
     console.print(summary(shown, time.monotonic(), ""), highlight=False)

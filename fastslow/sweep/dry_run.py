@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import collections
+import sys
 from collections.abc import Sequence
 
 import rich.console
 import rich.table
 
-from fastslow.report import wording
+from fastslow.report import consoles, wording
 from fastslow.sweep import cells, display
 
 
 def print_plan(planned: Sequence[cells.Cell], console: rich.console.Console | None = None) -> None:
     """Print one line per cell, then the totals and the estimate."""
-    console = rich.console.Console() if console is None else console
+    console = consoles.on(sys.stdout) if console is None else console
     table = rich.table.Table("directory", "state", "events", box=None, pad_edge=False)
     table.columns[0].overflow = "fold"
     states = [cells.state(cell) for cell in planned]
