@@ -94,9 +94,19 @@ def _build(settings: config.Run, watcher: progress.Progress) -> Built:
         "model_digest": model.digest,
         "stream_digest": digest(stream),
         "plan_digest": plan_digest(stream),
-        "template_digests": templates.hashes(),
+        "template_digests": template_digests(settings.fast.options),
     }
     return Built(experiment, parts, identity)
+
+
+def template_digests(fast: Mapping[str, Any]) -> dict[str, str]:
+    """Return a hash of every template a proposer may use; raises ConfigError for a missing one."""
+    proposers = fast.get("proposers") or {}
+    given = [str(options.get("template", "")) for options in proposers.values()]
+    try:
+        return templates.hashes(name for name in given if name.endswith(".md"))
+    except OSError as error:
+        raise config.ConfigError(f"template {error.filename!r}: {error.strerror}") from error
 
 
 def digest(stream: types.Stream) -> str:

@@ -128,3 +128,16 @@ def test_a_gap_in_the_rows_counts_as_their_end(tmp_path):
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:3], *lines[4:]]))
     assert records.complete(tmp_path) == 3
+
+
+def test_a_users_template_is_part_of_what_a_run_is(tmp_path):
+    own = tmp_path / "mine.md"
+    own.write_text("Take care of $feedback")
+    fast = {"proposers": {"feedback": {"template": str(own)}, "edit": {"weight": 1.0}}}
+    before = session.template_digests(fast)
+    own.write_text("Beware of $feedback")
+    assert {*session.template_digests(fast).items()} ^ {*before.items()} == {
+        (str(own), found[str(own)]) for found in (before, session.template_digests(fast))
+    }
+    with pytest.raises(config.ConfigError, match=r"'gone\.md': No such file"):
+        session.template_digests({"proposers": {"feedback": {"template": "gone.md"}}})

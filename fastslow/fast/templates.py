@@ -6,6 +6,7 @@ import hashlib
 import importlib.resources
 import pathlib
 import string
+from collections.abc import Iterable
 
 from fastslow import registry, types
 from fastslow.fast import prompt as prompt_lib
@@ -43,6 +44,10 @@ def prompt(name: str) -> types.Prompt:
     return prompt_lib.from_markdown(text(name))
 
 
-def hashes() -> dict[str, str]:
-    """Return the SHA-256 of every file of the package by name, for the run's records."""
-    return {name: hashlib.sha256(text(name).encode()).hexdigest() for name in names()}
+def hashes(own: Iterable[str] = ()) -> dict[str, str]:
+    """Return the SHA-256 of every file of the package by name, and of the user's `own` by path.
+
+    For the run's records. Raises OSError for a missing file.
+    """
+    named = (*names(), *own)
+    return {name: hashlib.sha256(text(name).encode()).hexdigest() for name in named}

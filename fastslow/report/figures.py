@@ -137,8 +137,11 @@ def encode(drawn: figure.Figure, kind: str, dpi: int = PRINT_DPI) -> bytes:
 
 
 def short(name: str) -> str:
-    """Cut a long name to fit beside an axis."""
-    return name if len(name) <= _SHOWN else name[: _SHOWN - 1] + "…"
+    """Cut a long name to fit beside an axis: in its middle, as names may start or end the same."""
+    if len(name) <= _SHOWN:
+        return name
+    end = (_SHOWN - 1) // 2
+    return f"{name[: _SHOWN - 1 - end]}…{name[-end:]}"
 
 
 def spread(heights: Sequence[float], gap: float) -> list[float]:

@@ -14,6 +14,14 @@ def test_every_file_of_the_package_is_listed_and_hashed():
     assert {"reflection", "reflexion", "feedback", "trial"} <= set(templates.names())
 
 
+def test_a_users_file_is_hashed_by_its_path(tmp_path):
+    own = tmp_path / "mine.md"
+    own.write_text("Take care of $feedback")
+    before = templates.hashes([str(own)])
+    assert before[str(own)] == hashlib.sha256(own.read_bytes()).hexdigest()
+    assert {*before} == {*templates.names(), str(own)}
+
+
 def test_fill_replaces_every_key_and_keeps_dollars_of_values():
     assert templates.fill("feedback", feedback="costs $5") == "Take care: costs $5."
 
