@@ -1,14 +1,21 @@
-"""One skill under changing forms of the answers, a lesson of each: text should absorb it."""
+"""One skill under changing forms of the answers, a lesson of each: text should absorb it.
+
+The weights are reinforced, not shown the answers: by examples they would learn the skill as well,
+which is no convention, and have reason to.
+"""
 
 import ml_collections
 
+from experiments.configs import quickstart
 from experiments.evidence.configs import mixed
 
 
 def get_config() -> ml_collections.ConfigDict:
     """Return the configuration."""
     forms = ("words", "yes_no", "thumbs", "label", "digits")
-    return mixed.lessons("conventions", conventions=forms, lessons_per_task=1)
+    config = mixed.lessons("conventions", conventions=forms, lessons_per_task=1)
+    config.slow.objective.name = quickstart.get_config().slow.objective.name
+    return config
 
 
 def get_test_config() -> ml_collections.ConfigDict:

@@ -12,7 +12,6 @@ def get_config() -> ml_collections.ConfigDict:
     inner = defaults.stream("mixed")
     shared = {name: config.stream[name] for name in inner if name != "name"}
     config.stream = {**defaults.stream("recurring"), **shared, "stream": "mixed"}
-    config.stream.lessons_per_task = 3
     return config
 
 
