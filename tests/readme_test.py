@@ -12,7 +12,8 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 TEXT = "\n".join((ROOT / name).read_text() for name in ("README.md", "BUILD.md"))
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
-LINES = [line.partition(" #")[0].strip() for block in BLOCKS for line in block.splitlines()]
+JOINED = [re.sub(r"\\\n\s*", "", block) for block in BLOCKS]  # a backslash continues a line
+LINES = [line.partition(" #")[0].strip() for block in JOINED for line in block.splitlines()]
 COMMANDS = [part.strip() for line in LINES for part in line.split("&&") if part.strip()]
 PROGRAMS = list(dict.fromkeys(c for c in COMMANDS if c.startswith("python -m ")))
 # What .ci/run does itself, word for word, and what only points a shell at an environment.
