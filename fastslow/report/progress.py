@@ -101,7 +101,8 @@ class Plain:
         self._events = events
         lessons = sum(isinstance(event, types.Lesson) for event in events)
         resumed = f", {position} events already done" if position else ""
-        self._line(f"{lessons} lessons, {len(events) - lessons} evaluations{resumed}")
+        evaluations = wording.count(len(events) - lessons, "evaluation")
+        self._line(f"{wording.count(lessons, 'lesson')}, {evaluations}{resumed}")
 
     def lesson_started(self, lesson: types.Lesson, decision: types.Decision) -> None:
         """Write which lesson it is and what was decided, with the reason."""

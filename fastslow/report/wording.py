@@ -30,6 +30,11 @@ def divergence(value: float | None) -> str:
     return "0" if value == 0 else f"{value:.3g}" if value >= 1e-4 else f"{value:.1e}"
 
 
+def count(number: int, noun: str) -> str:
+    """Write a number of things: 1 run, 2 runs."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def quantity(value: float) -> str:
     """Write a count with a metric prefix: 950, 12.3 k, 4.56 M, 7.8 T."""
     if abs(value) < 9999.5:

@@ -25,17 +25,14 @@ def print_plan(planned: Sequence[cells.Cell], console: rich.console.Console | No
     console.print(table)
     counts = collections.Counter(states)
     listed = ", ".join(f"{number} {state}" for state, number in counts.items())
-    console.print(f"{_cells(len(planned))}: {listed}")
+    console.print(f"{wording.count(len(planned), 'cell')}: {listed}")
     console.print(estimate(len(planned) - counts["finished"], cells.mean_seconds(planned)))
 
 
 def estimate(left: int, mean_seconds: float | None) -> str:
     """Return a line about the time that `left` cells take, one after the other."""
+    told = f"{wording.count(left, 'cell')} left"
     if mean_seconds is None:
-        return f"{_cells(left)} left; the time is unknown until one has finished"
-    each = wording.duration(mean_seconds)
-    return f"{_cells(left)} left, {each} each: {wording.duration(left * mean_seconds)} of work"
-
-
-def _cells(number: int) -> str:
-    return f"{number} cell{'s' * (number != 1)}"
+        return f"{told}; the time is unknown until one has finished"
+    together = wording.duration(left * mean_seconds)
+    return f"{told}, {wording.duration(mean_seconds)} each: {together} of work"

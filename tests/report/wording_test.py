@@ -36,6 +36,10 @@ def test_values_are_written_for_people(write, value, text):
     assert write(value) == text
 
 
+def test_one_of_a_thing_has_no_s():
+    assert [wording.count(n, "lesson") for n in (0, 1, 2)] == ["0 lessons", "1 lesson", "2 lessons"]
+
+
 @pytest.mark.parametrize(
     ("fast", "slow", "text"),
     [(48, 4, "fast 48 calls, slow 4 steps"), (0, 4, "slow 4 steps"), (0, 0, "no channel")],

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from matplotlib import axes, figure, lines, text
 
-from fastslow.report import figures, looks, panels
+from fastslow.report import figures, looks, panels, wording
 from fastslow.report.comparison import comparing, groups
 
 _KEY, _CHARACTER, _LEGEND_ROW = 0.5, 0.052, 0.16  # inches that a legend's entries take
@@ -64,7 +64,7 @@ def reference(
 
 def counted(method: groups.Method) -> str:
     """Return the name of a method with its number of runs."""
-    return f"{method.label} ({len(method.runs)} run{'s' * (len(method.runs) != 1)})"
+    return f"{method.label} ({wording.count(len(method.runs), 'run')})"
 
 
 def _name_ends(drawn: figure.Figure, panel: axes.Axes, named: Mapping[str, str]) -> bool:
