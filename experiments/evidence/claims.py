@@ -119,16 +119,16 @@ CLAIMS: Mapping[str, Claim] = {
     ),
     "plasticity": Claim(
         "After Fast-Slow Training the weights learn a new task as well as the base model's do.",
-        ("two_tasks",),
+        ("mixed_halved",),
         (
             judging.Part(
                 "score of fresh training on a new task minus that from the base",
-                effects.of(_FST, effects.plasticity),
+                effects.of("mixed_halved/interleave", effects.plasticity),
                 "at least",
                 -0.05,
             ),
         ),
-        (grids.Probe("two_tasks", "interleave", "plasticity", ("--probe_task=food",)),),
+        (grids.Probe("mixed_halved", "interleave", "plasticity", ("--probe_task=heart_disease",)),),
     ),
     "zero_start": Claim(
         "From seed prompts without reward, slow-only stays near zero while Fast-Slow leaves it.",

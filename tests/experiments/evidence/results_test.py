@@ -132,13 +132,12 @@ def test_what_cannot_be_judged_is_said_after_the_rest(tmp_path):
 
 
 def test_a_claim_that_no_run_was_asked_about_is_not_judged():
-    found = results.find(claims.CLAIMS["plasticity"].grids, results.ROOT)
-    unasked = {
-        method: {
-            seeds: run._replace(directory=results.ROOT / "nowhere") for seeds, run in of.items()
-        }
-        for method, of in found.items()
+    found = results.find(["two_tasks"], results.ROOT)["two_tasks/interleave"]
+    nowhere = {
+        seeds: run._replace(directory=results.ROOT / "nowhere") for seeds, run in found.items()
     }
+    (grid,) = claims.CLAIMS["plasticity"].grids
+    unasked = {f"{grid}/interleave": nowhere}
     with pytest.raises(results.ResultsError, match="no finished run tells the score of fresh"):
         results.judge("plasticity", unasked)
 
