@@ -46,7 +46,10 @@ def forgetting(comparison: comparing.Comparison) -> figures.Picture:
     when, told = "Lessons taught so far (all tasks)", "shaded: lessons of that task"
     if plan is None:
         when = "Lessons of any task since the task's first"
-        told = "runs have other orders; what only one run of a method has is left out"
+        told = (
+            "runs have other orders: between its evaluations one counts as on the line between "
+            "them, and what only one run of a method has is left out"
+        )
     drawn.supxlabel(when, fontsize=8)
     drawn.supylabel("Test score (0 to 1)", fontsize=8)
     levels = [

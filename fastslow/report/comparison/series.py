@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -37,13 +38,24 @@ def band(comparison: comparing.Comparison, places: np.ndarray, values: np.ndarra
 
 
 def align(found: Sequence[Series]) -> tuple[np.ndarray, np.ndarray]:
-    """Return all places (places,) in order and the values (runs, places), NaN where a run has none.
+    """Return all places (places,) in order and the values (runs, places), NaN beyond a run's own.
 
-    Runs whose tasks come in another order may be evaluated at other places.
+    Runs whose tasks come in another order may be evaluated at other places: between two of its own
+    a run counts with what stands on the straight line between them. A mean of the runs that happen
+    to be evaluated at a place would jump from one subset of them to the next.
     """
-    places = sorted({place for series in found for place in series})
-    values = [[series.get(place, float("nan")) for place in places] for series in found]
-    return np.array(places, dtype=np.float64), np.array(values).reshape(len(found), len(places))
+    places = np.array(sorted({place for series in found for place in series}), np.float64)
+    values = [_on_the_line(series, places) for series in found]
+    return places, np.array(values).reshape(len(found), len(places))
+
+
+def _on_the_line(series: Series, places: np.ndarray) -> np.ndarray:
+    known = sorted(place for place, value in series.items() if not math.isnan(value))
+    if not known:
+        return np.full(len(places), np.nan)
+    nothing = float("nan")
+    values = [series[place] for place in known]
+    return np.interp(places, known, values, left=nothing, right=nothing)
 
 
 def mean_scores(run: runs.Run) -> Series:
