@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -56,7 +57,8 @@ def twins(method: Method) -> dict[tuple[int, int], str]:
     """
     first: dict[tuple[int, str], runs.Run] = {}
     found = {}
-    for run in method.runs:
+    seeds = collections.Counter(run.seeds[0] for run in method.runs)
+    for run in (run for run in method.runs if seeds[run.seeds[0]] > 1):
         done = json.dumps([records.comparable(row) for row in run.rows], sort_keys=True)
         twin = first.setdefault((run.seeds[0], done), run)
         if twin is not run:
