@@ -136,8 +136,7 @@ def test_a_users_template_is_part_of_what_a_run_is(tmp_path):
     fast = {"proposers": {"feedback": {"template": str(own)}, "edit": {"weight": 1.0}}}
     before = session.template_digests(fast)
     own.write_text("Beware of $feedback")
-    assert {*session.template_digests(fast).items()} ^ {*before.items()} == {
-        (str(own), found[str(own)]) for found in (before, session.template_digests(fast))
-    }
+    after = session.template_digests(fast)
+    assert [name for name in before if before[name] != after[name]] == [str(own)]
     with pytest.raises(config.ConfigError, match=r"'gone\.md': No such file"):
         session.template_digests({"proposers": {"feedback": {"template": "gone.md"}}})

@@ -69,7 +69,7 @@ class GepaChannel:
     policy_of: Callable[[types.PyTree], types.Policy]  # slow state -> the current model
     settings: Settings
     proposers: tuple[proposers.Weighted, ...]
-    unreadable: Unreadable = lambda task_names, prompt: None
+    unreadable: Unreadable
 
     def init(self, seed: int) -> population.FastState:
         """Return the state without populations: every task has its seed prompt."""

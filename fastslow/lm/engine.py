@@ -16,7 +16,8 @@ counts. Cutting weights is one program. Reading a prefix depends on its length a
 sees it in coarser buckets. Reading questions depends on packed rows and their width, on remembered
 questions and a coarser bucket of their length; decoding, which takes longest to compile, on the
 last two, requests and completion; scoring on packed rows and their width, requests and completion
-twice (tokens that predict, tokens that are predicted).
+twice (tokens that predict, tokens that are predicted); reading completions on the same but for the
+last, and divergences of two readings on requests and completion alone.
 """
 
 from __future__ import annotations
