@@ -7,13 +7,11 @@ import functools
 import hashlib
 import inspect
 import json
-import math
-import types as builtin_types
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from fastslow import errors, registry
+from fastslow import errors, hints, registry
 
 T = TypeVar("T")
 
@@ -78,7 +76,7 @@ def from_mapping(cls: type[T], mapping: Mapping[str, Any], path: str = "") -> T:
     accepted for floats, lists for tuples. Missing keys take the dataclass's default; a missing key
     without default is an error.
     """
-    hints = typing.get_type_hints(cls)
+    wanted = typing.get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for key in mapping:
         if key not in fields:
@@ -86,7 +84,7 @@ def from_mapping(cls: type[T], mapping: Mapping[str, Any], path: str = "") -> T:
     values = {}
     for name, field in fields.items():
         if name in mapping:
-            values[name] = _convert(mapping[name], hints[name], f"{path}{name}")
+            values[name] = _convert(mapping[name], wanted[name], f"{path}{name}")
         elif field.default is field.default_factory is dataclasses.MISSING:
             raise ConfigError(f"configuration key {path}{name} is missing")
     return cls(**values)
@@ -116,9 +114,8 @@ def _convert(value: Any, hint: Any, path: str) -> Any:
         if not isinstance(value, Mapping):
             raise ConfigError(f"{path} must be a mapping, got {value!r}")
         return from_mapping(hint, value, f"{path}.")
-    if not _matches(value, hint):
-        wanted = getattr(hint, "__name__", str(hint)) if isinstance(hint, type) else str(hint)
-        raise ConfigError(f"{path} must be {wanted}, got {value!r}")
+    if not hints.matches(value, hint):
+        raise ConfigError(f"{path} must be {hints.name(hint)}, got {value!r}")
     return _plain(value, hint)
 
 
@@ -129,29 +126,6 @@ def _plugin(value: Any, path: str) -> Plugin:
         raise ConfigError(f"{path} must be a mapping with a 'name', got {value!r}")
     options = {k: _thaw(v) for k, v in value.items() if k != "name" and v is not None}
     return Plugin(value["name"], options)
-
-
-def _matches(value: Any, hint: Any) -> bool:
-    origin = typing.get_origin(hint)
-    if hint is Any:
-        return True
-    if origin in (typing.Union, builtin_types.UnionType):
-        return any(_matches(value, arm) for arm in typing.get_args(hint))
-    if origin is typing.Literal:
-        return value in typing.get_args(hint)
-    if origin is tuple:
-        item = typing.get_args(hint)[0]
-        return isinstance(value, list | tuple) and all(_matches(v, item) for v in value)
-    if origin is Mapping:
-        _, item = typing.get_args(hint)
-        return isinstance(value, Mapping) and all(_matches(v, item) for v in value.values())
-    if origin is not None:
-        return isinstance(value, origin)
-    if hint is float:
-        return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, hint)
 
 
 def _plain(value: Any, hint: Any) -> Any:

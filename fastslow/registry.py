@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
-from fastslow import errors
+from fastslow import errors, hints
 
 T = TypeVar("T")
 
@@ -40,8 +40,8 @@ def import_attribute(path: str) -> Any:
     return getattr(module, attribute)
 
 
-class MissingOptionError(errors.UserError, TypeError):
-    """A plug-in was not given an option that has no default."""
+class OptionError(errors.UserError, TypeError):
+    """A plug-in was not given an option that has no default, or one of another type."""
 
 
 class Registry(Generic[T]):
@@ -73,25 +73,32 @@ class Registry(Generic[T]):
         return set(parameters) - set(context)
 
     def build(self, name: str, options: Mapping[str, Any] | None = None, **context: Any) -> T:
-        """Call the factory with the user's `options`, checked by name, and the program's `context`.
+        """Call the factory with the user's `options` and the program's `context`.
 
-        Of the context the factory gets what its signature asks for.
+        Options are checked by name and against annotations; of the context the factory gets what
+        its signature asks for. Raises UnknownNameError and OptionError.
         """
         factory, options = self.get(name), dict(options or {})
         known = self.options(name, context)
         for option in options:
             if known is not None and option not in known:
                 raise unknown(f"option of {self.kind} {name!r}", option, known)
-        parameters = inspect.signature(factory).parameters
+        parameters = hints.signature(factory).parameters
         wanted = {k: v for k, v in context.items() if known is None or k in parameters}
         for parameter in parameters.values():
-            variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-            absent = parameter.name not in {*wanted, *options}
-            if absent and not variadic and parameter.default is parameter.empty:
-                raise MissingOptionError(
-                    f"{self.kind} {name!r} needs the option {parameter.name!r}"
-                )
+            if parameter.name in options:
+                self._check(name, parameter, options[parameter.name])
+            elif parameter.name not in wanted and _is_required(parameter):
+                raise OptionError(f"{self.kind} {name!r} needs the option {parameter.name!r}")
         return factory(**wanted, **options)
+
+    def _check(self, name: str, parameter: inspect.Parameter, value: Any) -> None:
+        """Raise OptionError for a value that is not what the parameter's annotation says."""
+        if not hints.matches(value, parameter.annotation):
+            raise OptionError(
+                f"option {parameter.name!r} of {self.kind} {name!r} must be "
+                f"{hints.name(parameter.annotation)}, got {value!r}"
+            )
 
     def describe(self) -> list[tuple[str, str]]:
         """Return (name, first docstring line) of every entry."""
@@ -99,3 +106,8 @@ class Registry(Generic[T]):
             (name, (inspect.getdoc(factory) or "").partition("\n")[0])
             for name, factory in self._factories.items()
         ]
+
+
+def _is_required(parameter: inspect.Parameter) -> bool:
+    variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    return parameter.default is parameter.empty and not variadic

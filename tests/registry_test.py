@@ -36,8 +36,14 @@ def test_unknown_option_suggests_the_nearest():
 
 
 def test_an_option_without_a_default_is_asked_for():
-    with pytest.raises(registry.MissingOptionError, match="word 'shout' needs the option 'word'"):
+    with pytest.raises(registry.OptionError, match="word 'shout' needs the option 'word'"):
         WORDS.build("shout", {"times": 2})
+
+
+def test_an_option_of_another_type_is_refused_before_the_factory_is_called():
+    message = "option 'times' of word 'shout' must be int, got 'two'"
+    with pytest.raises(registry.OptionError, match=message):
+        WORDS.build("shout", {"times": "two"}, word="a")
 
 
 def test_context_is_not_an_option():

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastslow import registry, seeds, types
+from fastslow import hints, registry, seeds, types
 from fastslow.streams import errors, plans, splits
 from fastslow.streams import tasks as task_makers
 
@@ -142,10 +142,10 @@ def scheduled(
     `sequence`. The stream factory takes keywords only and raises StreamError where one is missing
     or unknown.
     """
-    own = inspect.signature(source).parameters
+    own = hints.signature(source).parameters
     shared = {
         name: parameter.replace(default=defaults.get(name, parameter.default))
-        for name, parameter in inspect.signature(sequence).parameters.items()
+        for name, parameter in hints.signature(sequence).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY
     }
     merged = [*own.values(), *(p for name, p in shared.items() if name not in own)]

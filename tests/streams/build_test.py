@@ -2,6 +2,7 @@ import dataclasses
 import inspect
 import json
 import pathlib
+import re
 
 import pytest
 
@@ -108,8 +109,23 @@ def test_unknown_names_suggest_the_nearest(spec, message):
 
 
 def test_a_missing_option_is_named():
-    with pytest.raises(registry.MissingOptionError, match="'jsonl' needs the option 'path'"):
+    with pytest.raises(registry.OptionError, match="'jsonl' needs the option 'path'"):
         streams.build("jsonl")
+
+
+@pytest.mark.parametrize(
+    ("spec", "option", "wanted"),
+    [
+        ("recurring", "exponent", "float"),
+        ("recurring", "lessons_per_task", "int"),
+        ("mixed", "balanced", "bool"),
+        ("tests.streams.readme_stream:sums", "largest", "int"),
+    ],
+)
+def test_an_option_of_another_type_is_named(spec, option, wanted):
+    message = f"option '{option}' of stream '{spec}' must be {wanted}, got 'x'"
+    with pytest.raises(registry.OptionError, match=re.escape(message)):
+        streams.build(spec, {option: "x"})
 
 
 def test_the_readme_stream_runs_and_fits_in_the_readme():
