@@ -37,7 +37,13 @@ def stream(path: str) -> list[types.Task]:
     prompt.md next to them is the seed prompt. Raises StreamError that names file, line and field.
     """
     folder = pathlib.Path(path)
-    folders = [folder] if _is_task(folder) else sorted(filter(_is_task, _subfolders(folder)))
+    inside = sorted(filter(_is_task, _subfolders(folder)))
+    if inside and _is_task(folder):
+        raise errors.StreamError(
+            f"{folder} is a task and holds others ({', '.join(p.name for p in inside)}): "
+            "move its own files to a subfolder of their own"
+        )
+    folders = [folder] if _is_task(folder) else inside
     if not folders:
         raise errors.StreamError(
             f"{folder}: no train.jsonl in it or in its subfolders"

@@ -143,3 +143,10 @@ def test_a_folder_without_data_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(errors.StreamError, match=r"no train.jsonl .*found: notes.txt"):
         read(tmp_path)
+
+
+def test_a_folder_that_is_a_task_and_holds_others_is_refused(tmp_path):
+    folder = write(tmp_path / "mine", GOOD)
+    write(folder / "older", GOOD)
+    with pytest.raises(errors.StreamError, match=r"mine is a task and holds others \(older\)"):
+        read(folder)
