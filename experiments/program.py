@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, logging
@@ -43,6 +44,19 @@ def _is_of_a_file(error: Exception) -> bool:
     return frames[-1].name == "<module>" or any(frame.name == "get_config" for frame in frames)
 
 
+def warning_line(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """Return our own warnings as one line, as errors are; those of libraries with their place."""
+    if category is UserWarning:
+        return f"warning: {message}\n"
+    return f"{filename}:{lineno}: {category.__name__}: {message}\n"
+
+
 def run_main(
     main: Callable[[Sequence[str]], None],
     interrupted: str = "--resume goes on from the last completed event",
@@ -63,6 +77,7 @@ def run_main(
             return 130
         return 0
 
+    warnings.formatwarning = warning_line
     logging.set_verbosity(logging.WARNING)  # JAX says at INFO which accelerators it did not find
     app.run(guarded, flags_parser=_parse)
 
