@@ -35,7 +35,8 @@ def lessons(stream: str, **options: Any) -> ml_collections.ConfigDict:
     config.slow.objective.name = "sft"
     config.stream = defaults.stream(stream)
     config.stream.update(lessons_per_task=2, examples_per_lesson=96, evaluate_every="lesson")
-    config.stream.update(validation=64, test=32)  # gains by the first items, prompts by the last
+    config.stream.update(validation=96, test=32)  # gains by the first items, prompts by the last
+    config.evaluation.probe_examples = 48
     config.stream.update(options)
     config.scheduler.slow_steps = 12
     config.fast.anchor_size = 12
