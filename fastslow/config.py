@@ -34,7 +34,7 @@ class Evaluation:
 
     temperature: float = 0.0  # 0 is greedy
     samples: int = 1  # mean@k: k samples per test item; more than 1 need a temperature
-    max_tokens: int = 8  # an answer longer than this is cut, and wrong
+    max_tokens: int = 8  # a longer answer is cut, ends in …, and matches nothing
     drift_examples: int = (
         8  # validation items per task in the fixed drift probe set; 0 turns it off
     )

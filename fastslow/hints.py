@@ -46,5 +46,7 @@ def matches(value: Any, hint: Any) -> bool:
 
 
 def name(hint: Any) -> str:
-    """Return an annotation as it is written."""
+    """Return an annotation in words for a message."""
+    if typing.get_origin(hint) is typing.Literal:
+        return " or ".join(map(repr, typing.get_args(hint)))
     return hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)

@@ -189,6 +189,9 @@ class Message(NamedTuple):
     content: str
 
 
+CUT = "…"  # so that "yes" of "yes, but no" does not count as the answer "yes"
+
+
 class Completion(NamedTuple):
     """One sampled answer.
 
@@ -200,6 +203,11 @@ class Completion(NamedTuple):
     tokens: np.ndarray
     logprobs: np.ndarray
     finished: bool
+
+    @property
+    def answer(self) -> str:
+        """What is scored: the text, ended by CUT where its end did not come within max_tokens."""
+        return self.text if self.finished else self.text + CUT
 
 
 class Query(NamedTuple):

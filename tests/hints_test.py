@@ -60,7 +60,13 @@ def test_a_signature_whose_annotations_cannot_be_evaluated_is_taken_as_it_is():
 
 
 @pytest.mark.parametrize(
-    ("hint", "written"), [(int, "int"), (int | None, "int | None"), (list[str], "list[str]")]
+    ("hint", "named"),
+    [
+        (int, "int"),
+        (int | None, "int | None"),
+        (list[str], "list[str]"),
+        (Literal["a", "b"], "'a' or 'b'"),
+    ],
 )
-def test_annotations_are_named_as_they_are_written(hint, written):
-    assert hints.name(hint) == written
+def test_annotations_are_named(hint, named):
+    assert hints.name(hint) == named

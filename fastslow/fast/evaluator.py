@@ -75,5 +75,5 @@ class Evaluator:
         completions, cost = self._policy.complete(queries, **self._sampling)  # type: ignore[arg-type]
         self.cost += cost + types.Cost(metric_calls=len(pairs))
         for (prompt, example), completion in zip(pairs, completions, strict=True):
-            score = scorers.score(self._scorer, completion.text, example)
-            self._known[prompt, example.id] = contracts.Trial(example, completion.text, score)
+            score = scorers.score(self._scorer, completion.answer, example)
+            self._known[prompt, example.id] = contracts.Trial(example, completion.answer, score)

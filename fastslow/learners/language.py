@@ -251,7 +251,7 @@ def predict(
     completions, cost = policy.complete(
         queries, temperature=temperature, max_tokens=parts.evaluation.max_tokens
     )
-    return [completion.text for completion in completions], cost
+    return [completion.answer for completion in completions], cost
 
 
 def probe(

@@ -1,4 +1,4 @@
-"""What makes the figures of a run doubtful: collapse to one answer, failures, few test answers."""
+"""What makes the figures of a run doubtful: cut answers, collapse to one, failures, few answers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import collections
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from fastslow import types
 from fastslow.report import overview, records, wording
 
 _SIGMAS = 2.0  # within so many standard errors two scores cannot be told apart
@@ -23,7 +24,7 @@ def warnings(
     `answers`: (target, prediction) of each task at its last evaluation, as far as they are known.
     """
     taught = [line for line in lines if line.lessons]
-    told = [_collapse(line, rows, answers.get(line.name, ())) for line in taught]
+    told = [_doubt(line, rows, answers.get(line.name, ())) for line in taught]
     return [*(sentence for sentence in told if sentence), *_failures(rows)]
 
 
@@ -60,11 +61,11 @@ def last_count(task: str, rows: Iterable[records.Row]) -> int:
     return next((count for count in reversed(counts) if count), 0)
 
 
-def _collapse(
+def _doubt(
     line: overview.TaskLine, rows: Sequence[records.Row], answers: Sequence[tuple[str, str]]
 ) -> str:
-    """Say whether a task's last score is no better than one answer given to everything."""
-    parts = [part for part in (_sameness(answers), _baseline(line, rows)) if part]
+    """Say whether a task's last answers were cut, or no better than one given to everything."""
+    parts = [part for part in (_length(answers), _sameness(answers), _baseline(line, rows)) if part]
     return f"{line.name}: {'; '.join(parts)}." if parts else ""
 
 
@@ -73,6 +74,13 @@ def _baseline(line: overview.TaskLine, rows: Sequence[records.Row]) -> str:
     found = beside_constant(line.final, line.constant, last_count(line.name, rows))
     always = f"the {wording.score(line.constant)} of always answering “{_brief(answer)}”"
     return f"the last score, {wording.score(line.final)}, {found} {always}" if found else ""
+
+
+def _length(answers: Sequence[tuple[str, str]]) -> str:
+    cut = sum(answer.endswith(types.CUT) for _, answer in answers)
+    if cut <= len(answers) / 2:
+        return ""
+    return f"{cut} of the last {len(answers)} answers did not end within evaluation.max_tokens"
 
 
 def _sameness(answers: Sequence[tuple[str, str]]) -> str:

@@ -42,7 +42,7 @@ def rollouts(
         source.variables, requests, temperature=1.0, max_tokens=source.max_tokens
     )
     values = [
-        scorers.score(source.scorer, completion.text, examples[number // source.rollouts]).value
+        scorers.score(source.scorer, completion.answer, examples[number // source.rollouts]).value
         for number, completion in enumerate(completions)
     ]
     rewards = np.reshape(values, (len(examples), source.rollouts))

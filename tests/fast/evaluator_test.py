@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from fastslow import types
@@ -50,3 +51,12 @@ def test_an_example_has_one_seed_under_all_prompts():
     seeds = [query.seed for query in policy.queries]
     assert seeds[:3] == seeds[3:]
     assert len(set(seeds)) == 3
+
+
+def test_an_answer_that_was_cut_is_not_the_right_one(monkeypatch):
+    policy, (example,) = toy.Policy(), toy.examples(1, 0)
+    cut = types.Completion(example.target, np.arange(2), np.zeros(2, np.float32), False)
+    monkeypatch.setattr(policy, "complete", lambda *args, **how: ([cut], types.Cost()))
+    ((trial,),) = make(policy)([(toy.SEED, [example])])
+    assert trial.text == example.target + "…"
+    assert trial.score.value == 0.0

@@ -75,3 +75,11 @@ def test_a_single_answer_is_refused_where_answers_are_compared(name):
     settings = language.Gradient(rollouts=1, objective=config.Plugin(name))
     with pytest.raises(config.ConfigError, match=rf"slow\.rollouts must be at least 2 .*{name}"):
         language._gradient(None, settings, None)
+
+
+@pytest.mark.parametrize(("finished", "answer"), [(True, "yes"), (False, "yes…")])
+def test_an_answer_that_was_cut_ends_in_an_ellipsis(parts, monkeypatch, finished, answer):
+    given = types.Completion("yes", np.arange(1), np.zeros(1, np.float32), finished)
+    policy = namespaces.SimpleNamespace(complete=lambda *args, **how: ([given], types.Cost()))
+    monkeypatch.setattr(language.policies, "LanguagePolicy", lambda *args: policy)
+    assert language.predict(parts, STATE, TASK, TASK.test[:1], 0, 0.0) == ([answer], types.Cost())

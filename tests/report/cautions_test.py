@@ -54,6 +54,12 @@ def test_one_answer_to_everything_is_seen_without_constants_too(rows, same, othe
     assert (told in found) == warned
 
 
+def test_answers_that_were_cut_are_told_of(rows):
+    found = _warnings(rows[1:], answers=[("a", "well, th…"), ("b", "it is s…"), ("b", "b")])
+    assert "sarcasm: 2 of the last 3 answers did not end within evaluation.max_tokens." in found
+    assert len(_warnings(rows[1:], answers=[("a", "well, th…"), ("b", "b")])) == 1
+
+
 def test_one_answer_to_questions_that_have_one_answer_is_right(rows):
     assert len(_warnings(rows, answers=[("a", "a")] * 20)) == 1  # the failed lesson
 

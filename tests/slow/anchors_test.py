@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from fastslow import registry
 from fastslow.slow import batching, contracts, storage, update
 from fastslow.slow.anchors import ANCHORS, parts
 from tests.slow import toy
@@ -69,8 +70,10 @@ def test_k3_is_unbiased_for_kl_of_policy_to_base():
 
 
 def test_kl_refuses_an_unknown_direction():
-    with pytest.raises(ValueError, match=r"policy\|\|base"):
+    with pytest.raises(registry.OptionError, match=r"'policy\|\|base' or 'base\|\|policy', got"):
         ANCHORS.build("kl_exact", {"direction": "forward"})
+    with pytest.raises(ValueError, match=r"policy\|\|base"):
+        ANCHORS.get("kl_exact")(direction="forward")
 
 
 def test_l2sp_is_half_the_squared_distance():

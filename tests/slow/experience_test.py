@@ -1,7 +1,6 @@
 """Gathering experience: prompts, groups and advantages, with a policy that is looked up."""
 
 import collections
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -27,12 +26,6 @@ class Chat:
         return (*text.encode(), 2)
 
 
-class Answered(NamedTuple):
-    text: str
-    tokens: np.ndarray
-    logprobs: np.ndarray
-
-
 class Engine:
     """Answers with the words given, in turn, and remembers what it was asked."""
 
@@ -43,7 +36,12 @@ class Engine:
         assert temperature == 1.0
         self.requests += requests
         answers = [
-            Answered(word, np.arange(1 + i % 3), np.full(1 + i % 3, -0.5 - i, np.float32))
+            types.Completion(
+                word.removesuffix("…"),
+                np.arange(1 + i % 3),
+                np.full(1 + i % 3, -0.5 - i, np.float32),
+                not word.endswith("…"),
+            )
             for i, (word, _) in enumerate(zip(self.words, requests, strict=True))
         ]
         return answers, types.Cost(prompt_tokens=7)
@@ -89,6 +87,11 @@ def test_one_group_per_problem_over_all_its_prompts():
     np.testing.assert_allclose([r.advantage for r in gathered.rows[4:]], [-1, 1, 1, -1], rtol=1e-5)
     assert gathered.reward == pytest.approx(7 / 12)
     assert gathered.cost == types.Cost(prompt_tokens=7, metric_calls=12)
+
+
+def test_an_answer_that_was_cut_is_not_the_right_one():
+    gathered, _, _ = collect(["yes", "yes…", "no", "no"] + ["no"] * 8)
+    assert [row.advantage > 0 for row in gathered.rows] == [True, False, False, False]
 
 
 def test_rows_keep_the_tokens_and_log_probabilities_of_their_own_answer():
