@@ -16,6 +16,7 @@ from fastslow import checkpoint, config, registry
 CONFIG = "config"
 _SECTIONS = ("model", "stream", "scheduler", "fast", "slow")
 _SEEDS = ("seed", "order_seed")
+_FLAG_OF = {f"config.{name}.name": name for name in _SECTIONS} | {f"config.{s}": s for s in _SEEDS}
 
 with (
     program.telling_config_errors()
@@ -62,10 +63,11 @@ def resolve(
     """Return the configuration that the flags describe, with `changes` to them.
 
     `changes` are values by flag name, those of the configuration file as "config.section.key"; they
-    go before the flags. What is left out of the configuration is told to `note`, by default on
-    standard error. Raises config.ConfigError and registry.UnknownNameError.
+    go before the flags, also where these call the same thing otherwise ("config.seed", --seed).
+    What is left out of the configuration is told to `note`, by default on standard error. Raises
+    config.ConfigError and registry.UnknownNameError.
     """
-    changes = changes or {}
+    changes = {_FLAG_OF.get(key, key): value for key, value in (changes or {}).items()}
     known = known_keys()
     for key, value in changes.items():
         _check(key, value, known)

@@ -43,6 +43,7 @@ def resolve(
     the plug-in.
     """
     mapping = _overridden(_load(flag, test), overrides).to_dict()
+    written = _made_by(flag, test)()
     overridden = {**config_flags.get_override_values(flags.FLAGS[flag]), **overrides}
     for section, chosen in names.items():
         old = mapping[section]
@@ -54,9 +55,11 @@ def resolve(
         keys = {k.split(".")[1] for k in overridden if k.startswith(f"{section}.")}
         for key in sorted(keys - {"name"} - known):
             raise registry.unknown(f"option of {section} {name!r}", key, known)
-        if name != old["name"]:
+        if name != written[section].name:
             named_file = flags.FLAGS[flag].present
-            mapping[section] = _replace(section, name, old, known, note if named_file else _ignore)
+            told = note if named_file else _ignore
+            replaced = written[section].name
+            mapping[section] = _replace(section, name, replaced, old, known, told)
     mapping.update({key: value for key, value in seeds.items() if value is not None})
     if mapping["order_seed"] and not _draws_an_order(mapping["stream"]):
         mapping["order_seed"] = 0
@@ -123,28 +126,37 @@ def _add_reflection(fast: dict[str, Any], reflection: Reflection) -> None:
 
 
 def _load(flag: str, test: bool) -> ml_collections.ConfigDict:
-    given = pathlib.Path(config_flags.get_config_filename(flags.FLAGS[flag]).partition(":")[0])
-    if not given.is_file():
-        what = "this is a folder, not a file" if given.is_dir() else "there is no such file"
-        raise config.ConfigError(f"--{flag}={given}: {what}")
+    """Return the configuration with the values that --config.* sets."""
+    make = _made_by(flag, test)
     if not test:
         loaded: ml_collections.ConfigDict = flags.FLAGS[flag].value
         return loaded
-    path = config_flags.get_config_filename(flags.FLAGS[flag])
-    spec = importlib.util.spec_from_file_location("test_configuration", path)
+    return _overridden(make(), config_flags.get_override_values(flags.FLAGS[flag]))
+
+
+def _made_by(flag: str, test: bool) -> Callable[[], ml_collections.ConfigDict]:
+    """Return the configuration file's function that makes it, as it is written there."""
+    path, colon, argument = config_flags.get_config_filename(flags.FLAGS[flag]).partition(":")
+    if not pathlib.Path(path).is_file():
+        there = pathlib.Path(path).is_dir()
+        what = "this is a folder, not a file" if there else "there is no such file"
+        raise config.ConfigError(f"--{flag}={path}: {what}")
+    spec = importlib.util.spec_from_file_location("configuration", path)
     if spec is None or spec.loader is None:
         raise config.ConfigError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    if not hasattr(module, "get_test_config"):
-        raise config.ConfigError(f"{path} has no get_test_config()")
-    tiny: ml_collections.ConfigDict = module.get_test_config()
-    return _overridden(tiny, config_flags.get_override_values(flags.FLAGS[flag]))
+    name = "get_test_config" if test else "get_config"
+    if not hasattr(module, name):
+        raise config.ConfigError(f"{path} has no {name}()")
+    arguments = [argument] if colon and not test else []
+    return functools.partial(getattr(module, name), *arguments)
 
 
 def _replace(
     section: str,
     name: str,
+    replaced: str,
     old: Mapping[str, Any],
     known: set[str],
     note: Callable[[str], None],
@@ -153,7 +165,7 @@ def _replace(
     if dropped and known:  # a null plug-in takes nothing, and nobody expects it to
         note(
             f"note: --{section}={name} does not take {', '.join(dropped)} "
-            f"(of {old['name']} in the configuration); left out"
+            f"(of {replaced} in the configuration); left out"
         )
     return {"name": name} | {key: old[key] for key in old if key in known}
 

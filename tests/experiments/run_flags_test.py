@@ -1,0 +1,40 @@
+"""What the flags of a run, and the changes of a sweep's cells to them, come to."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+_PROGRAM = """
+import json, sys
+from absl import app
+from experiments import run_flags
+from fastslow import config
+changes = json.loads(sys.argv.pop())
+app.run(lambda _: print(json.dumps(config.to_json(run_flags.resolve(changes)))))
+"""
+
+
+def resolved(*flags, **changes):
+    command = [sys.executable, "-c", _PROGRAM, *flags, json.dumps(changes)]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return json.loads(output)
+
+
+@pytest.mark.parametrize(
+    ("key", "name"), [("scheduler", "slow_only"), ("fast", "none"), ("stream", "flip_flop")]
+)
+def test_a_name_set_as_a_key_is_one_set_by_its_flag(key, name):
+    assert resolved(f"--config.{key}.name={name}") == resolved(f"--{key}={name}")
+
+
+def test_a_cell_is_what_its_grid_says_whatever_the_flags_are():
+    changed = resolved(
+        "--seed=5",
+        "--scheduler=slow_only",
+        **{"config.seed": 1, "config.scheduler.name": "fast_only"},
+    )
+    assert changed["seed"] == 1
+    assert changed["scheduler"]["name"] == "fast_only"
+    assert "slow_steps" not in changed["scheduler"]
