@@ -43,7 +43,11 @@ def main(argv: Sequence[str]) -> None:
 def _asked() -> tuple[config.Run, pathlib.Path]:
     """Return what to run and where; a directory alone is resumed as it was configured."""
     given = None if _WORKDIR.value is None else pathlib.Path(_WORKDIR.value)
-    if given and _RESUME.value and run_directory.is_begun(given) and not run_flags.described():
+    if given and _RESUME.value and not run_flags.described():
+        if not run_directory.is_begun(given):
+            raise run_directory.RunDirectoryError(
+                f"{given} holds no run to go on with: without --resume, one is begun there"
+            )
         return reopening.settings(given), given
     run = run_flags.resolve()
     return run, given or pathlib.Path(settings.default_workdir(run_flags.CONFIG, run))

@@ -68,6 +68,12 @@ class Run:
     slow: Plugin
     evaluation: Evaluation
 
+    def __post_init__(self) -> None:
+        """Raise ConfigError for a seed of more than 32 bits, of which JAX would drop some."""
+        for name in ("seed", "order_seed"):
+            if not 0 <= getattr(self, name) < 2**32:
+                raise ConfigError(f"{name} must be from 0 to 2**32 - 1, got {getattr(self, name)}")
+
 
 def from_mapping(cls: type[T], mapping: Mapping[str, Any], path: str = "") -> T:
     """Build the (possibly nested) dataclass `cls`; raise on unknown keys and wrong types.

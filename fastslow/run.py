@@ -140,16 +140,21 @@ def quadrants(
     if state.model.fast != base.fast:
         prompts["evolved"] = state.model.fast
     seed = seeds.derive(experiment.seed, "quadrants")
-    scores = {corner: dict(measured) for corner, measured in known.items()}
+    origins = {
+        f"{weight}_{prompt}": "_".join(
+            (weight if weight in weights else "base", prompt if prompt in prompts else "seed")
+        )
+        for weight, prompt in itertools.product(("base", "trained"), ("seed", "evolved"))
+    }
+    scores: dict[str, dict[str, float]] = {}
+    for corner, origin in origins.items():
+        scores.setdefault(origin, {}).update(known.get(corner, {}))
     cost = types.Cost()
     for (weight, slow), (prompt, fast) in itertools.product(weights.items(), prompts.items()):
-        measured = scores.setdefault(f"{weight}_{prompt}", {})
+        measured = scores[f"{weight}_{prompt}"]
         missing = [t for name, t in experiment.stream.tasks.items() if name not in measured]
         model = types.ModelState(slow=slow, fast=fast)
         result = evaluator.evaluate(experiment.learner, model, missing, experiment.evaluation, seed)
         measured.update(result.scores)
         cost += result.cost
-    for weight, prompt in itertools.product(("base", "trained"), ("seed", "evolved")):
-        used = (weight if weight in weights else "base", prompt if prompt in prompts else "seed")
-        scores.setdefault(f"{weight}_{prompt}", scores["_".join(used)])
-    return scores, cost
+    return {corner: scores[origin] for corner, origin in origins.items()}, cost

@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import importlib.metadata
+import itertools
 import json
 import pathlib
 import platform
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import IO, Any
 
 from fastslow import config, errors, files, types
 
 SCHEMA = 1
+_LOOKS, _PAUSE = 10, 0.02  # how often, and seconds apart, a lock is asked for
 _MADE_BY_A_RUN = ("records.jsonl", "checkpoints", "DONE")
 _PACKAGES = ("dspy", "flax", "gepa", "jax", "jaxlib", "numpy", "optax", "orbax-checkpoint")
 
@@ -34,11 +37,20 @@ def locked(directory: pathlib.Path) -> Iterator[None]:
     with contextlib.ExitStack() as held:
         with files.naming(lock):  # the opening alone: errors while it is held are about other files
             handle = held.enter_context(open(lock, "w"))
+        _lock(handle, directory)
+        yield
+
+
+def _lock(handle: IO[str], directory: pathlib.Path) -> None:
+    """Take the lock; raise InUseError if it is held for longer than it takes to look (`in_use`)."""
+    for attempt in itertools.count():
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
         except BlockingIOError:
-            raise InUseError(f"{directory} is in use by another process") from None
-        yield
+            if attempt == _LOOKS:
+                raise InUseError(f"{directory} is in use by another process") from None
+        time.sleep(_PAUSE)
 
 
 def in_use(directory: pathlib.Path) -> bool:
@@ -78,7 +90,8 @@ def check(directory: pathlib.Path, wanted: Mapping[str, types.Json], resume: boo
     if changed:
         listed = "\n  ".join(changed)
         raise RunDirectoryError(
-            f"{directory} belongs to another configuration (its value -> this one):\n  {listed}"
+            f"{directory} belongs to another configuration; take another --workdir for this one, "
+            f"or its own flags (its value -> this one):\n  {listed}"
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from fastslow import config, learner, run_state, seeds, types
 from fastslow.evaluation import evaluator
 from fastslow.report import progress
+from fastslow.scheduler import checked
 
 
 class Teacher(NamedTuple):
@@ -67,7 +68,8 @@ class Taught(NamedTuple):
 def teach(teacher: Teacher, state: run_state.RunState, lesson: types.Lesson, seed: int) -> Taught:
     """Decide which channels absorb the lesson, and let them: prompts first, then weights."""
     probe, sketches, deciding = look(teacher, state, lesson, seeds.derive(seed, "probe"))
-    decision = teacher.scheduler.decide(state.scheduler, lesson, probe)
+    policy = teacher.scheduler
+    decision = checked.decision(policy.decide(state.scheduler, lesson, probe), policy)
     teacher.watcher.lesson_started(lesson, decision)
     tried = functools.partial(
         attempt, teacher, state, lesson, before=probe.validation_reward, seed=seed
@@ -83,10 +85,11 @@ def teach(teacher: Teacher, state: run_state.RunState, lesson: types.Lesson, see
         kept = tried(types.Budgets(decision.fast_budget, decision.slow_steps))
     deciding += sum((trial.cost for trial in trials if trial is not kept), kept.measuring)
     _, slow = kept.absorbed
+    seen = policy.observe(state.scheduler, lesson, probe, kept.charged)
     after = dataclasses.replace(
         state,
         model=kept.model,
-        scheduler=teacher.scheduler.observe(state.scheduler, lesson, probe, kept.charged),
+        scheduler=checked.state(seen, policy, "observe"),
         taught=(*state.taught, lesson.task_name),
         sketches=sketches if slow.outcome == "changed" else state.sketches,
         slow_steps=state.slow_steps + len(slow.details.get("steps", ())),

@@ -1,6 +1,8 @@
+import fcntl
 import json
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -98,3 +100,14 @@ def test_what_is_left_of_a_run_without_its_configuration_is_not_taken_over(tmp_p
     (tmp_path / left).mkdir()
     with pytest.raises(run_directory.RunDirectoryError, match=f"has {left} of a run but no config"):
         run_directory.check(tmp_path, WANTED, resume=resume)
+
+
+def test_who_only_looks_keeps_nobody_out(tmp_path):
+    with run_directory.locked(tmp_path):
+        pass
+    with open(tmp_path / "LOCK") as handle:
+        fcntl.flock(handle, fcntl.LOCK_SH)  # what `in_use` does, for a moment
+        ending = threading.Timer(0.05, handle.close)
+        ending.start()
+        with run_directory.locked(tmp_path):
+            ending.join()

@@ -193,6 +193,22 @@ def test_quadrants_of_a_channel_that_never_moved_are_one_measurement():
     assert cost.prompt_tokens == 2 * 3 * 6
 
 
+def test_what_is_known_of_a_channel_that_never_moved_is_not_measured_again():
+    made = experiment("fast_only", fast_budget=2)
+    state = fresh(made)
+    for event in made.stream.events():
+        if isinstance(event, types.Lesson):
+            state, _ = run.learn(made, state, event, progress.Silent())
+    known = {
+        corner: dict.fromkeys(toy.TASKS, score)
+        for corner, score in (("base_seed", 0.25), ("trained_evolved", 0.75))
+    }
+    scores, cost = run.quadrants(made, state, known)
+    assert scores["trained_seed"] == scores["base_seed"] == known["base_seed"]
+    assert scores["base_evolved"] == scores["trained_evolved"] == known["trained_evolved"]
+    assert cost == types.Cost()
+
+
 class Unmoved(toy.Slow):
     """A slow channel that tries its steps and turns the result down."""
 

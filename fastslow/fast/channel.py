@@ -139,9 +139,13 @@ class GepaChannel:
         evaluator_of = functools.partial(self._evaluator, policy, seed)
         size = self.settings.population_size
         chosen = {
-            key: reselection.choose(candidates[key], share, evaluator_of, size)
+            key: choice
             for key, share in shares.items()
+            if (choice := reselection.choose(candidates[key], share, evaluator_of, size))
         }
+        if not chosen:
+            reason = "the prompts show every validation example to choose them on"
+            return fast, types.Absorbed("prompts", "skipped", reason)
         new = {
             key: population.Population(
                 choice.members, policy.version, lesson, fast.populations[key].tasks

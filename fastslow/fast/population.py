@@ -75,7 +75,7 @@ def write_population(directory: str | os.PathLike[str], population: Population) 
     """
     target = pathlib.Path(directory)
     parent = files.make_directory(target.parent)
-    temporary = parent / f".{target.name}.{os.getpid()}.tmp"
+    temporary = parent / f".{target.name}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     for number, member in enumerate(population.members):
         prompt_lib.write(temporary / f"{number}.md", member.prompt)

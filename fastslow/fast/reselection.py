@@ -7,7 +7,6 @@ read as forgetting of the weights.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -81,13 +80,15 @@ def refusal(candidates: Mapping[str, Candidate], budget: int) -> str:
     return f"{budget} metric calls are too few to choose prompts again: that takes {min(least)}"
 
 
-def choose(candidate: Candidate, examples: int, evaluator_of: EvaluatorOf, size: int) -> Chosen:
+def choose(
+    candidate: Candidate, examples: int, evaluator_of: EvaluatorOf, size: int
+) -> Chosen | None:
     """Measure all prompts on the last validation examples, at most `examples`; keep `size` best.
 
     As many of each task. Schedulers measure gains on the first ones: where there are too few for
     both, some serve both, and a gain then includes how well the choice of prompts fits them.
-    Examples that a prompt shows are left out. Of equals the earlier rank stays ahead; a seed prompt
-    enters only as the best of all.
+    Examples that a prompt shows are left out; None where that leaves nothing. Of equals the earlier
+    rank stays ahead; a seed prompt enters only as the best of all.
     """
     each = examples // len(candidate.tasks)
     prompts = candidate.prompts
@@ -102,7 +103,7 @@ def choose(candidate: Candidate, examples: int, evaluator_of: EvaluatorOf, size:
         cost += evaluate.cost
     members = [population.Member(prompt, rewards[prompt]) for prompt in prompts]
     if not members[0].scores:
-        return Chosen(candidate.known.members, math.nan, math.nan, cost)
+        return None
     ranked = sorted(members, key=lambda member: -member.mean)
     kept = [m for m in ranked if m is ranked[0] or m.prompt in candidate.known.prompts]
     return Chosen(tuple(kept[:size]), members[0].mean, ranked[0].mean, cost)

@@ -32,11 +32,20 @@ def text(name: str) -> str:
 
 def fill(name: str, **values: object) -> str:
     """Return template `name` with each `$key` replaced; raises ValueError for a key not given."""
+    known = ", ".join(f"${key}" for key in sorted(values))
     try:
         return string.Template(text(name)).substitute(values).rstrip("\n")
     except KeyError as error:
-        known = ", ".join(f"${key}" for key in sorted(values))
         raise ValueError(f"template {name!r} uses ${error.args[0]}; known: {known}") from None
+    except ValueError as error:
+        raise ValueError(
+            f"template {name!r}: {error}; known: {known}, and $$ is a dollar sign"
+        ) from None
+
+
+def check(name: str, *keys: str) -> None:
+    """Raise as `fill` does with these keys, before it is needed."""
+    fill(name, **dict.fromkeys(keys, ""))
 
 
 def prompt(name: str) -> types.Prompt:

@@ -191,7 +191,8 @@ def assemble(
         return fast.prompts(state, task_name)
 
     parts = (run.fast.options, run.slow.options)  # an option of whatever channel answers
-    answer = max(run.evaluation.max_tokens, *(part.get("max_tokens", 0) for part in parts))
+    asked = [size for part in parts if isinstance(size := part.get("max_tokens"), int)]
+    answer = max(run.evaluation.max_tokens, *asked)
     measured = room.measure(model, tasks, answer)
     context = Context(model, engine, tasks, measured, policy_of, prompts_of, on_step)
     fast = FAST_CHANNELS.build(run.fast.name, run.fast.options, context=context)

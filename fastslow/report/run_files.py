@@ -69,7 +69,8 @@ def prompts(directory: pathlib.Path) -> tuple[PromptFile, ...]:
     found = []
     for path in folder.glob("*/**/*.md"):
         event, *task, _ = path.relative_to(folder).parts
-        if event.isdecimal() and path.stem.isdecimal():
+        unfinished = any(part.startswith(".") for part in task)  # left by a kill
+        if event.isdecimal() and path.stem.isdecimal() and not unfinished:
             text = path.read_text("utf-8", "replace")
             score = _prompt_score(path)
             found.append(PromptFile("/".join(task), int(event), int(path.stem), text, score))

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastslow import config, registry, types
 from fastslow.scheduler import (
+    checked,
     conflict,
     durable,
     fast_only,
@@ -33,10 +34,12 @@ SCHEDULERS: registry.Registry[types.Scheduler] = registry.Registry(
 
 
 def build(name: str, options: Mapping[str, Any]) -> types.Scheduler:
-    """Return the policy; raises UnknownNameError, and ConfigError for a negative budget."""
+    """Return the policy; raises UnknownNameError, and ConfigError for what is none."""
+    policy = SCHEDULERS.build(name, options)
     for budget in ("fast_budget", "slow_steps"):
         if options.get(budget, 0) < 0:
             raise config.ConfigError(
                 f"scheduler.{budget} must not be negative, got {options[budget]}"
             )
-    return SCHEDULERS.build(name, options)
+    checked.policy(policy, name)
+    return policy

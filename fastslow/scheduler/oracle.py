@@ -25,6 +25,6 @@ class Oracle(memoryless.Memoryless):
     def decide(self, state: types.Json, lesson: types.Lesson, probe: types.Probe) -> types.Decision:
         """Return four trials: nothing, prompts only, weights only, both."""
         fast, slow = self.fast_budget, self.slow_steps
-        trials = ((0, 0), (fast, 0), (0, slow), (fast, slow))
+        trials = dict.fromkeys(((0, 0), (fast, 0), (0, slow), (fast, slow)))  # budgets may be 0
         reason = "try nothing, prompts, weights and both; keep the best on validation examples"
         return types.Decision(0, 0, reason, tuple(types.Budgets(*trial) for trial in trials))

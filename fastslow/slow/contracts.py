@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 import jax
 import numpy as np
 
-from fastslow import types
+from fastslow import errors, types
 from fastslow.lm import batch as lm_batch
 from fastslow.lm import engine as engine_lib
 from fastslow.lm import model as model_lib
@@ -22,6 +22,10 @@ Variables: TypeAlias = Mapping[str, types.PyTree]  # Flax collections: "params",
 # (variables, inputs) -> logits (N, V)
 Forward: TypeAlias = Callable[[Variables, Any], jax.Array]
 Scalar: TypeAlias = jax.Array
+
+
+class ContractError(errors.UserError, ValueError):
+    """A plug-in gave what is not in its contract; the message says what it gave."""
 
 
 class Adapter(NamedTuple):

@@ -152,17 +152,27 @@ def _token_sums(
 ) -> Metrics:
     """Return the loss with its penalties, and every statistic, summed over unmasked tokens."""
 
-    def masked_sum(values: jax.Array) -> jax.Array:
+    def masked_sum(what: str, values: jax.Array) -> jax.Array:
+        if jnp.shape(values) != batch.mask.shape:  # a mean would be broadcast without a word
+            raise contracts.ContractError(
+                f"{what} must be one value per token, of shape {batch.mask.shape}, "
+                f"got shape {jnp.shape(values)}"
+            )
         return jnp.sum(jnp.where(batch.mask, values, 0.0))
 
     # A padded position may hold any token: its ratio must not overflow before it is masked out.
     logprobs = jnp.where(batch.mask, likelihood.token_logprobs(outputs.logits, batch.tokens), 0.0)
     losses, statistics = parts.objective.loss(logprobs, batch)
     penalties = {
-        f"anchor/{name}": masked_sum(anchor.token_penalty(anchor_states[name], outputs))
+        f"anchor/{name}": masked_sum(
+            f"token_penalty of anchor {name!r}", anchor.token_penalty(anchor_states[name], outputs)
+        )
         for name, anchor in parts.anchors.items()
         if name in anchor_states
     }
-    loss = masked_sum(losses) + sum(penalties.values(), jnp.zeros(()))
-    sums = {name: masked_sum(values) for name, values in statistics.items()}
+    loss = masked_sum("the objective's loss", losses) + sum(penalties.values(), jnp.zeros(()))
+    sums = {
+        name: masked_sum(f"the objective's statistic {name!r}", values)
+        for name, values in statistics.items()
+    }
     return {"loss": loss, **penalties, **sums}

@@ -6,6 +6,9 @@ import dataclasses
 import functools
 import inspect
 import itertools
+import re
+import reprlib
+import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +20,7 @@ from fastslow.streams import tasks as task_makers
 
 _ORDERS = ("given", "shuffled", "mixed")
 _EVALUATION_PERIODS = ("lesson", "task")
+_EXAMPLE_HINTS = typing.get_type_hints(types.Example)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,7 +178,7 @@ def check_counts(**counts: int) -> None:
 def _by_name(tasks: Iterable[types.Task]) -> dict[str, types.Task]:
     """Return the tasks by name; raise StreamError for none, equal names, and unusable splits."""
     if not isinstance(tasks, Iterable):
-        raise errors.StreamError(f"a stream is made of tasks, not of {tasks!r}")
+        raise errors.StreamError(f"a stream is made of tasks, not of {reprlib.repr(tasks)}")
     table: dict[str, types.Task] = {}
     for task in tasks:
         check_task(task)
@@ -192,19 +196,46 @@ def check_task(task: Any) -> None:
     Answers and rewards are remembered by id: the second example would be given those of the first.
     """
     if not isinstance(task, types.Task):
-        raise errors.StreamError(f"a stream is made of tasks, not of {task!r}")
+        raise errors.StreamError(f"a stream is made of tasks, not of {reprlib.repr(task)}")
+    if not re.fullmatch(r"[^./\\\0][^/\\\0]*", task.name):  # a folder of prompts is called so
+        raise errors.StreamError(
+            f"a task cannot be called {task.name!r}: no slashes, no dot at the beginning, not empty"
+        )
+    if not isinstance(task.seed_prompt, types.Prompt):
+        raise errors.StreamError(
+            f"task {task.name!r}: seed_prompt must be a fastslow.types.Prompt, got "
+            f"{reprlib.repr(task.seed_prompt)} (see tasks.make, which takes an instruction)"
+        )
     splits = {"training": task.train, "validation": task.validation, "test": task.test}
     known: dict[str, Any] = {}
     for name, split in splits.items():
         if not len(split):
             raise errors.StreamError(f"task {task.name!r} has no {name} examples")
         for item in split:
+            _check_item(task.name, item)
             identity = getattr(item, "id", None)  # the items of vector splits have none
             if identity is not None and known.setdefault(identity, item) is not item:
                 raise errors.StreamError(
                     f"task {task.name!r} has two examples with the id {identity!r}: make those of "
                     "all splits by one call of tasks.examples, or number them yourself"
                 )
+
+
+def _check_item(task_name: str, item: Any) -> None:
+    """Raise StreamError for an example whose fields are of other types, or that is a dict."""
+    if isinstance(item, dict):
+        raise errors.StreamError(
+            f"task {task_name!r}: {reprlib.repr(item)} is a dict, make it a fastslow.types.Example"
+        )
+    if not isinstance(item, types.Example):
+        return
+    for field, hint in _EXAMPLE_HINTS.items():
+        value = getattr(item, field)
+        if not hints.matches(value, hint):
+            raise errors.StreamError(
+                f"task {task_name!r}, example {item.id!r}: {field} must be {hints.name(hint)}, "
+                f"got {reprlib.repr(value)}"
+            )
 
 
 def _check_known(kind: str, name: str, known: Iterable[str]) -> None:

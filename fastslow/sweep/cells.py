@@ -136,7 +136,8 @@ def record(cell: Cell, attempt: Attempt) -> None:
     row = attempt._asdict()
     del row["details"]
     with files.naming(path), open(path, "ab") as file:
-        file.write(files.encode_json(row) + b"\n")
+        torn = path.read_bytes()[-1:] not in (b"", b"\n")  # by a full disk: begin another line
+        file.write(b"\n" * torn + files.encode_json(row) + b"\n")
     error = cell.directory / "error.txt"
     if attempt.outcome == "failed":
         files.write_text_atomic(error, f"{attempt.error}\n\n{attempt.details}")
@@ -160,7 +161,11 @@ def _attempts(cell: Cell) -> list[dict[str, Any]]:
     path = cell.directory / "attempts.jsonl"
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    rows = []
+    for line in path.read_text("utf-8", "replace").splitlines():
+        with contextlib.suppress(ValueError):  # torn by a full disk: it tells times, no results
+            rows.append(json.loads(line))
+    return rows
 
 
 def error(cell: Cell) -> str:

@@ -35,6 +35,7 @@ def fails(tmp_path, *arguments):
         ("--config.evaluation.sample=2", "did you mean 'evaluation.samples'?"),
         ("--config.stream.exponent=2", "unknown option of stream 'evals_short' 'exponent'"),
         ("--reflection_api_base=http://localhost:1", "--reflection_api_base needs --reflection_lm"),
+        ("--seed=4294967296", "seed must be from 0 to 2**32 - 1, got 4294967296"),
         ("--stream=jsonl", "stream 'jsonl' needs the option 'path'"),
         ("--config.slow.learning_rate=nan", "slow.learning_rate must be float, got nan"),
         ("--config.slow.anchors={'kl_exact': 0.1}", "slow.anchors must be"),
@@ -88,6 +89,13 @@ def test_an_item_that_the_model_cannot_read_is_named_before_anything_runs(tmp_pa
     assert "task 'sentiment', behind its seed prompt: 'rotten-tomatoes-" in output
     assert "the model's context is 256" in output
     assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_a_directory_alone_that_holds_no_run_is_not_resumed(tmp_path):
+    status, output = cli.run("run", "--resume", f"--workdir={tmp_path / 'typo'}")
+    assert status == 2
+    assert "typo holds no run to go on with" in output
+    assert not (tmp_path / "typo").exists()
 
 
 def test_a_word_without_dashes_is_refused(tmp_path):

@@ -167,4 +167,17 @@ def test_no_more_examples_are_measured_than_asked_for(examples):
         ),
         4,
     )
-    assert chosen.cost.metric_calls == 3 * 2 * min(examples // 2, 12)
+    asked = 3 * 2 * min(examples // 2, 12)
+    assert (chosen.cost.metric_calls if chosen else 0) == asked == len(policy.queries)
+
+
+def test_a_population_that_shows_all_there_is_to_choose_on_keeps_its_record():
+    task = toy.task()
+    shown = types.Prompt(
+        "upper", demos=tuple(types.Demo(e.input, e.target) for e in task.validation)
+    )
+    old = {"toy": known(shown)}
+    state, told = reselect(make(toy.Policy("new")), old)
+    assert state.populations == old  # version and lesson are those of its scores
+    assert (told.outcome, told.cost) == ("skipped", types.Cost())
+    assert told.reason == "the prompts show every validation example to choose them on"

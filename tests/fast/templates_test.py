@@ -5,6 +5,7 @@ import pytest
 
 from fastslow import registry, types
 from fastslow.fast import templates
+from fastslow.fast.proposers import feedback
 
 
 def test_every_file_of_the_package_is_listed_and_hashed():
@@ -40,3 +41,18 @@ def test_a_path_is_the_users_own_file(tmp_path):
     path = tmp_path / "mine.md"
     path.write_text("## Instruction\n\nMine.\n")
     assert templates.prompt(str(path)) == types.Prompt("Mine.")
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("costs $5", r"Invalid placeholder.*known: \$feedback, and \$\$ is a dollar sign"),
+        ("$feeback", r"uses \$feeback; known: \$feedback"),
+    ],
+)
+def test_a_template_that_cannot_be_filled_is_refused_before_it_is_needed(
+    tmp_path, written, message
+):
+    (tmp_path / "own.md").write_text(written)
+    with pytest.raises(ValueError, match=message):
+        feedback.build(str(tmp_path / "own.md"))

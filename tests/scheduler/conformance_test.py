@@ -107,3 +107,8 @@ def test_conflict_keeps_opposed_lessons_in_text():
 def test_oracle_tries_nothing_prompts_weights_and_both():
     decisions, _ = play("oracle", {"fast_budget": 10, "slow_steps": 2})
     assert {d.trials for d in decisions} == {((0, 0), (10, 0), (0, 2), (10, 2))}
+
+
+def test_oracle_without_a_budget_tries_nothing_twice():
+    decisions, _ = play("oracle", {"fast_budget": 0, "slow_steps": 2})
+    assert {d.trials for d in decisions} == {((0, 0), (0, 2))}

@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from fastslow.slow import batching, update
+from fastslow.slow import batching, contracts, update
 from fastslow.slow.anchors import ANCHORS
 from tests.slow import toy
 
@@ -167,3 +167,10 @@ def test_weight_decay_pulls_the_delta_to_zero():
         {"w": np.zeros(1, np.float32)}, optimizer.init(trainable), trainable
     )
     assert changes["w"][0] == pytest.approx(-0.05)
+
+
+def test_a_loss_that_is_no_value_per_token_is_refused():
+    averaging = contracts.Objective(None, lambda logprobs, batch: (-logprobs.mean(), {}))
+    made = toy.parts()._replace(objective=averaging)
+    with pytest.raises(contracts.ContractError, match="the objective's loss must be one value per"):
+        gradient(made, toy.rows(3), 4)

@@ -148,3 +148,40 @@ def test_streams_that_draw_orders_of_their_own_are_known_to():
     assert not streams.draws_an_order("mixed", {"order": "given"})
     assert streams.draws_an_order("recurring:conventions", {})
     assert not streams.draws_an_order("tests.streams.readme_stream:sums", {})
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", "", ".hidden", "a\\b"])
+def test_a_task_is_called_so_that_a_folder_can_be(name):
+    task = tasks.make(
+        name, tasks.examples((f"q{n}", "x") for n in range(9)), "", validation=2, test=2
+    )
+    with pytest.raises(errors.StreamError, match="a task cannot be called"):
+        schedule.check_task(task)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "wanted"),
+    [
+        ("target", 4, "str, got 4"),
+        ("input", None, "str, got None"),
+        ("choices", "yes", "tuple"),
+        ("id", 7, "str, got 7"),
+    ],
+)
+def test_an_example_with_a_field_of_another_type_is_named(field, value, wanted):
+    items = tasks.examples((f"q{n}", "x") for n in range(9))
+    task = tasks.make("sums", items, "", validation=2, test=2)
+    wrong = task.test[0]._replace(**{field: value})
+    message = rf"task 'sums', example .*: {field} must be {wanted}"
+    with pytest.raises(errors.StreamError, match=message):
+        schedule.check_task(dataclasses.replace(task, test=(*task.test, wrong)))
+
+
+def test_dicts_and_bare_instructions_are_told_what_they_should_be():
+    task = tasks.make(
+        "sums", tasks.examples((f"q{n}", "x") for n in range(9)), "", validation=2, test=2
+    )
+    with pytest.raises(errors.StreamError, match=r"is a dict, make it a fastslow.types.Example"):
+        schedule.check_task(dataclasses.replace(task, train=[{"input": "a", "target": "b"}]))
+    with pytest.raises(errors.StreamError, match=r"seed_prompt must be a fastslow.types.Prompt"):
+        schedule.check_task(dataclasses.replace(task, seed_prompt="Answer."))

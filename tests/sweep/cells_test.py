@@ -121,3 +121,15 @@ def test_a_damaged_row_does_not_stop_who_only_looks(tmp_path, last):
     run_directory.write_config(tmp_path, {"config": {}}, 7)
     (tmp_path / "records.jsonl").write_bytes(b'{"event": 2}\n' + last)
     assert cells.position(tmp_path) == (3, 7)
+
+
+def test_a_torn_row_of_attempts_costs_no_other(tmp_path):
+    (cell,) = toy_sweep.plan(tmp_path, 0)
+    cell.directory.mkdir(parents=True)
+    cells.record(cell, cells.Attempt("finished", 2.0, peak_bytes=7))
+    with open(cell.directory / "attempts.jsonl", "a") as file:
+        file.write('{"outcome": "fin')
+    assert cells.seconds(cell) == 2.0
+    cells.record(cell, cells.Attempt("finished", 3.0))
+    assert cells.seconds(cell) == 5.0
+    assert cells.peak_bytes([cell]) == 7

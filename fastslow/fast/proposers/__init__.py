@@ -9,7 +9,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from fastslow import registry
+from fastslow import hints, registry
 from fastslow.fast.proposers import (
     contracts,
     crossover,
@@ -51,9 +51,9 @@ def mixture(specification: Mapping[str, Mapping[str, Any]]) -> tuple[Weighted, .
     mixed = []
     for name, options in specification.items():
         rest = {key: value for key, value in options.items() if key != "weight"}
-        weight = float(options.get("weight", 1.0))
-        if weight < 0:
-            raise ValueError(f"the weight of proposer {name!r} is negative: {weight}")
+        weight = options.get("weight", 1.0)
+        if not hints.matches(weight, float) or weight < 0:
+            raise ValueError(f"the weight of proposer {name!r} must be positive or 0, got {weight}")
         mixed.append(Weighted(name, PROPOSERS.build(name, rest), weight))
     if not any(proposer.weight for proposer in mixed):
         raise ValueError("no proposer has a positive weight")

@@ -13,6 +13,8 @@ from fastslow.fast.proposers import contracts
 def build(template: str = "feedback") -> contracts.Proposer:
     """Add the scorer's feedback on failed answers to the lessons, the frequent one most likely."""
 
+    templates.check(template, "feedback")
+
     def propose(
         parent: types.Prompt,
         trials: Sequence[contracts.Trial],

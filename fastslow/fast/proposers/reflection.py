@@ -16,6 +16,7 @@ from fastslow.fast import prompt as prompt_lib
 from fastslow.fast import templates
 from fastslow.fast.proposers import contracts
 
+_KEYS = ("instruction", "trials", "max_chars")
 _BLOCK = re.compile(r"^```[a-z]*\n(.*?)\n?```\s*$", re.MULTILINE | re.DOTALL)
 
 
@@ -34,6 +35,8 @@ def build(
     `api_base`). The key is read from the environment, so that it is in no configuration or record;
     local servers need none. `timeout` is in seconds. Each call counts as one reflection call.
     """
+
+    templates.check(template, *_KEYS)
 
     def propose(
         parent: types.Prompt,

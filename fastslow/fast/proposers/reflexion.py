@@ -16,6 +16,8 @@ def build(template: str = "reflexion") -> contracts.Proposer:
     The unambiguous success signal and the known answer take the place of the verbal self-diagnosis.
     """
 
+    templates.check(template, "input", "answer", "feedback", "target")
+
     def propose(
         parent: types.Prompt,
         trials: Sequence[contracts.Trial],

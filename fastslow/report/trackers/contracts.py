@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, Protocol, TypeAlias
 
-Axis: TypeAlias = Literal["event", "slow_step", "fast_step"]
+Axis: TypeAlias = Literal["event", "slow_step"]
 
 
 class Sink(Protocol):
@@ -18,7 +18,8 @@ class Sink(Protocol):
     def log(self, axis: Axis, step: int, values: Mapping[str, float]) -> None:
         """Put down finite numbers by name ("score/sentiment") at a place on an axis.
 
-        "event" is the event's index in the stream; the others count a channel's steps in the run.
+        "event" is the event's index in the stream, "slow_step" counts steps of the weights in the
+        run.
         """
         ...
 

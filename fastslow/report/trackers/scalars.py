@@ -10,8 +10,6 @@ from fastslow import types
 from fastslow.report import progress, records
 from fastslow.report.trackers import contracts
 
-_AXES: Mapping[str, contracts.Axis] = {"slow": "slow_step", "fast": "fast_step"}
-
 
 class Scalars:
     """Turn progress into numbers for a sink; implements `progress.Progress`.
@@ -31,8 +29,8 @@ class Scalars:
         self._name, self._directory, self._warn = name, directory, warn
         self._sink: contracts.Sink | None = sink
         self._lesson = 0  # index of the current lesson's event
-        self._before = dict.fromkeys(_AXES, 0)  # steps of a channel before its current budget
-        self._done = dict.fromkeys(_AXES, 0)  # steps of that
+        self._before = 0  # slow steps before the current budget
+        self._done = 0  # and of that
         self._trying = False
 
     def started(self, events: Sequence[types.Event], position: int) -> None:
@@ -40,8 +38,7 @@ class Scalars:
         rows = records.read(self._directory) if position else []
         lessons = [row for row in records.of_kind(rows, "lesson") if row["event"] < position]
         if lessons:
-            self._before["slow"] = lessons[-1]["slow_steps"]
-            self._before["fast"] = sum(row["decision"]["fast_budget"] for row in lessons)
+            self._before = lessons[-1]["slow_steps"]
 
     def lesson_started(self, lesson: types.Lesson, decision: types.Decision) -> None:
         """Note where the lesson begins, and log its budgets if they are decided."""
@@ -67,10 +64,10 @@ class Scalars:
         """Log the facts of a step."""
         if self._trying:
             return
-        if done <= self._done[channel]:  # a new budget has begun
-            self._before[channel] += self._done[channel]
-        self._done[channel] = done
-        self._log(_AXES[channel], self._before[channel] + done, _under(channel, facts))
+        if done <= self._done:  # a new budget has begun
+            self._before += self._done
+        self._done = done
+        self._log("slow_step", self._before + done, _under(channel, facts))
 
     def absorbed(self, result: types.Absorbed) -> None:
         """Log rewards and cost of a channel that did something."""

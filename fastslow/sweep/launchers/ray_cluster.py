@@ -35,6 +35,12 @@ class RayCluster:
     ):
         if cpus_per_cell <= 0:
             raise contracts.LauncherError(f"--cpus_per_cell must be positive, not {cpus_per_cell}")
+        if workers is not None and workers < 1:
+            raise contracts.LauncherError(f"--workers must be at least 1, not {workers}")
+        needs = {"memory_per_cell": memory_per_cell or 0.0, "gpus_per_cell": gpus_per_cell}
+        for name, amount in needs.items():
+            if amount < 0:
+                raise contracts.LauncherError(f"--{name} must not be negative, got {amount}")
         self._ray = _connected(ray_address)
         self._command, self._workers, self._cpus = command, workers, cpus_per_cell
         need = None if memory_per_cell is None else int(memory_per_cell * memory.GIGABYTE)
@@ -42,12 +48,15 @@ class RayCluster:
             max_retries=0, num_cpus=cpus_per_cell, num_gpus=gpus_per_cell, memory=need
         )(carry_out)
         self._running: dict[Any, tuple[cells.Cell, float]] = {}
+        if workers is None and not self._room():
+            raise contracts.LauncherError(
+                f"--cpus_per_cell={cpus_per_cell:g}: the cluster has "
+                f"{self._ray.cluster_resources().get('CPU', 0):g}"
+            )
 
     def wait_reason(self) -> str:
         """Say that the cluster, or the number of workers asked for, is exhausted."""
-        most = self._workers
-        if most is None:
-            most = int(self._ray.cluster_resources().get("CPU", 0) // self._cpus)
+        most = self._room() if self._workers is None else self._workers
         return (
             "" if len(self._running) < most else f"{most} cells at a time is all there is room for"
         )
@@ -73,6 +82,10 @@ class RayCluster:
             self._ray.cancel(reference, force=True)
         self._ray.wait(list(self._running), num_returns=len(self._running), timeout=10)
         self._ray.shutdown()
+
+    def _room(self) -> int:
+        """Return for how many cells the cluster has CPUs."""
+        return int(self._ray.cluster_resources().get("CPU", 0) // self._cpus)
 
     def _conclude(self, reference: Any) -> cells.Attempt:
         _, since = self._running.pop(reference)

@@ -64,9 +64,23 @@ def test_a_cluster_that_is_not_there_is_named(monkeypatch, tmp_path):
         ray_cluster.RayCluster(toy_sweep.COMMAND, ray_address="auto")
 
 
-def test_a_cell_needs_a_part_of_a_cpu():
-    with pytest.raises(contracts.LauncherError, match="--cpus_per_cell must be positive"):
-        ray_cluster.RayCluster(toy_sweep.COMMAND, cpus_per_cell=0.0)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cpus_per_cell": 0.0}, "--cpus_per_cell must be positive"),
+        ({"workers": 0}, "--workers must be at least 1, not 0"),
+        ({"memory_per_cell": -1.0}, "--memory_per_cell must not be negative"),
+        ({"gpus_per_cell": -1.0}, "--gpus_per_cell must not be negative"),
+    ],
+)
+def test_what_no_cell_can_have_is_refused(options, message):
+    with pytest.raises(contracts.LauncherError, match=message):
+        ray_cluster.RayCluster(toy_sweep.COMMAND, **options)
+
+
+def test_a_cluster_too_small_for_a_single_cell_is_refused(cluster):
+    with pytest.raises(contracts.LauncherError, match="--cpus_per_cell=9: the cluster has 0"):
+        ray_cluster.RayCluster(toy_sweep.COMMAND, ray_address=cluster.address, cpus_per_cell=9)
 
 
 def test_without_ray_the_command_to_install_it_is_named(monkeypatch):
