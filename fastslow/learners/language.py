@@ -192,7 +192,7 @@ def assemble(
 
     parts = (run.fast.options, run.slow.options)  # an option of whatever channel answers
     asked = [size for part in parts if isinstance(size := part.get("max_tokens"), int)]
-    answer = max(run.evaluation.max_tokens, *asked)
+    answer = max([run.evaluation.max_tokens, *asked])
     measured = room.measure(model, tasks, answer)
     context = Context(model, engine, tasks, measured, policy_of, prompts_of, on_step)
     fast = FAST_CHANNELS.build(run.fast.name, run.fast.options, context=context)
