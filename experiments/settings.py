@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import functools
-import importlib.util
 import operator
 import pathlib
+import runpy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -42,9 +42,9 @@ def resolve(
     order seed that would change nothing is left out. Options that were asked for must be those of
     the plug-in.
     """
-    mapping = _overridden(_load(flag, test), overrides).to_dict()
-    written = _made_by(flag, test)()
+    written = _written(flag, test)
     overridden = {**config_flags.get_override_values(flags.FLAGS[flag]), **overrides}
+    mapping = _overridden(written, overridden).to_dict()
     for section, chosen in names.items():
         old = mapping[section]
         name = chosen or old["name"]
@@ -55,10 +55,8 @@ def resolve(
         keys = {k.split(".")[1] for k in overridden if k.startswith(f"{section}.")}
         for key in sorted(keys - {"name"} - known):
             raise registry.unknown(f"option of {section} {name!r}", key, known)
-        if name != written[section].name:
-            named_file = flags.FLAGS[flag].present
-            told = note if named_file else _ignore
-            replaced = written[section].name
+        if name != (replaced := written[section].name):
+            told = note if flags.FLAGS[flag].present else _ignore
             mapping[section] = _replace(section, name, replaced, old, known, told)
     mapping.update({key: value for key, value in seeds.items() if value is not None})
     if mapping["order_seed"] and not _draws_an_order(mapping["stream"]):
@@ -85,7 +83,8 @@ def _ignore(text: str) -> None:
 
 def keys(flag: str, *, test: bool) -> list[str]:
     """Return the path of every key of the configuration file: "seed", "slow.learning_rate"."""
-    return list(_flattened(_load(flag, test)))
+    changed = config_flags.get_override_values(flags.FLAGS[flag])
+    return list(_flattened(_overridden(_written(flag, test), changed)))
 
 
 def _flattened(node: ml_collections.ConfigDict, path: str = "") -> Iterator[str]:
@@ -125,32 +124,19 @@ def _add_reflection(fast: dict[str, Any], reflection: Reflection) -> None:
     fast["proposers"] = {**others, "reflection": given}
 
 
-def _load(flag: str, test: bool) -> ml_collections.ConfigDict:
-    """Return the configuration with the values that --config.* sets."""
-    make = _made_by(flag, test)
-    if not test:
-        loaded: ml_collections.ConfigDict = flags.FLAGS[flag].value
-        return loaded
-    return _overridden(make(), config_flags.get_override_values(flags.FLAGS[flag]))
-
-
-def _made_by(flag: str, test: bool) -> Callable[[], ml_collections.ConfigDict]:
-    """Return the configuration file's function that makes it, as it is written there."""
-    path, colon, argument = config_flags.get_config_filename(flags.FLAGS[flag]).partition(":")
+def _written(flag: str, test: bool) -> ml_collections.ConfigDict:
+    """Return the configuration as its file makes it, without what --config.* sets."""
+    path, *argument = config_flags.get_config_filename(flags.FLAGS[flag]).split(":", 1)
     if not pathlib.Path(path).is_file():
         there = pathlib.Path(path).is_dir()
         what = "this is a folder, not a file" if there else "there is no such file"
         raise config.ConfigError(f"--{flag}={path}: {what}")
-    spec = importlib.util.spec_from_file_location("configuration", path)
-    if spec is None or spec.loader is None:
-        raise config.ConfigError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     name = "get_test_config" if test else "get_config"
-    if not hasattr(module, name):
+    make = runpy.run_path(path).get(name)
+    if make is None:
         raise config.ConfigError(f"{path} has no {name}()")
-    arguments = [argument] if colon and not test else []
-    return functools.partial(getattr(module, name), *arguments)
+    made: ml_collections.ConfigDict = make(*argument)
+    return made
 
 
 def _replace(

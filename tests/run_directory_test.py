@@ -111,3 +111,4 @@ def test_who_only_looks_keeps_nobody_out(tmp_path):
         ending.start()
         with run_directory.locked(tmp_path):
             ending.join()
+            assert run_directory.in_use(tmp_path)

@@ -181,12 +181,18 @@ def test_quadrants_reuse_what_is_known_and_measure_the_rest(whole):
     assert total["trained_evolved"] >= max(total["trained_seed"], total["base_evolved"]) > 0
 
 
-def test_quadrants_of_a_channel_that_never_moved_are_one_measurement():
-    made = experiment("fast_only", fast_budget=2)
+def taught(made):
+    """Return the state after all lessons, without any evaluation."""
     state = fresh(made)
     for event in made.stream.events():
         if isinstance(event, types.Lesson):
             state, _ = run.learn(made, state, event, progress.Silent())
+    return state
+
+
+def test_quadrants_of_a_channel_that_never_moved_are_one_measurement():
+    made = experiment("fast_only", fast_budget=2)
+    state = taught(made)
     scores, cost = run.quadrants(made, state, {})
     assert scores["trained_seed"] == scores["base_seed"]
     assert scores["trained_evolved"] == scores["base_evolved"] != scores["base_seed"]
@@ -195,10 +201,7 @@ def test_quadrants_of_a_channel_that_never_moved_are_one_measurement():
 
 def test_what_is_known_of_a_channel_that_never_moved_is_not_measured_again():
     made = experiment("fast_only", fast_budget=2)
-    state = fresh(made)
-    for event in made.stream.events():
-        if isinstance(event, types.Lesson):
-            state, _ = run.learn(made, state, event, progress.Silent())
+    state = taught(made)
     known = {
         corner: dict.fromkeys(toy.TASKS, score)
         for corner, score in (("base_seed", 0.25), ("trained_evolved", 0.75))
@@ -220,10 +223,7 @@ class Unmoved(toy.Slow):
 def test_weights_whose_steps_were_all_turned_down_never_moved():
     made = experiment("slow_only", slow_steps=2)
     made = made._replace(learner=made.learner._replace(slow=Unmoved()))
-    state = fresh(made)
-    for event in made.stream.events():
-        if isinstance(event, types.Lesson):
-            state, _ = run.learn(made, state, event, progress.Silent())
+    state = taught(made)
     assert state.slow_steps > 0
     scores, cost = run.quadrants(made, state, {})
     assert scores["trained_seed"] == scores["base_seed"]

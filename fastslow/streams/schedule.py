@@ -20,6 +20,7 @@ from fastslow.streams import tasks as task_makers
 
 _ORDERS = ("given", "shuffled", "mixed")
 _EVALUATION_PERIODS = ("lesson", "task")
+_FOLDER_NAME = re.compile(r"[^./\\\0][^/\\\0]*")  # of the task's prompts
 _EXAMPLE_HINTS = typing.get_type_hints(types.Example)
 
 
@@ -197,7 +198,7 @@ def check_task(task: Any) -> None:
     """
     if not isinstance(task, types.Task):
         raise errors.StreamError(f"a stream is made of tasks, not of {reprlib.repr(task)}")
-    if not re.fullmatch(r"[^./\\\0][^/\\\0]*", task.name):  # a folder of prompts is called so
+    if not isinstance(task.name, str) or not _FOLDER_NAME.fullmatch(task.name):
         raise errors.StreamError(
             f"a task cannot be called {task.name!r}: no slashes, no dot at the beginning, not empty"
         )

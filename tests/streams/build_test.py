@@ -150,7 +150,7 @@ def test_streams_that_draw_orders_of_their_own_are_known_to():
     assert not streams.draws_an_order("tests.streams.readme_stream:sums", {})
 
 
-@pytest.mark.parametrize("name", ["../evil", "a/b", "", ".hidden", "a\\b"])
+@pytest.mark.parametrize("name", ["../evil", "a/b", "", ".hidden", "a\\b", 3])
 def test_a_task_is_called_so_that_a_folder_can_be(name):
     task = tasks.make(
         name, tasks.examples((f"q{n}", "x") for n in range(9)), "", validation=2, test=2

@@ -16,7 +16,6 @@ from fastslow.fast import prompt as prompt_lib
 from fastslow.fast import templates
 from fastslow.fast.proposers import contracts
 
-_KEYS = ("instruction", "trials", "max_chars")
 _BLOCK = re.compile(r"^```[a-z]*\n(.*?)\n?```\s*$", re.MULTILINE | re.DOTALL)
 
 
@@ -36,7 +35,7 @@ def build(
     local servers need none. `timeout` is in seconds. Each call counts as one reflection call.
     """
 
-    templates.check(template, *_KEYS)
+    templates.check(template, "instruction", "trials", "max_chars")
 
     def propose(
         parent: types.Prompt,
