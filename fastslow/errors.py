@@ -1,5 +1,25 @@
-"""What the user can mend."""
+"""What the user can mend, and where a plug-in of theirs failed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
 
 
 class UserError(Exception):
     """The message says what is wrong and what to do: programs print it without a traceback."""
+
+
+@contextlib.contextmanager
+def during(what: str) -> Iterator[None]:
+    """Add to an error that comes out of somebody's own code what it was asked to do.
+
+    The traceback stays: it leads to the line at fault. A UserError says enough by itself.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        error.add_note(f"This happened while {what}.")
+        raise

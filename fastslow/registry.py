@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -29,7 +30,8 @@ def import_attribute(path: str) -> Any:
     """Import `package.module:attribute`; raise UnknownNameError that says which half is missing."""
     module_name, _, attribute = path.partition(":")
     try:
-        module = importlib.import_module(module_name)
+        with errors.during(f"importing {module_name!r} for {path!r}"):
+            module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not module_name.startswith(error.name):
             raise  # the module was found; something it imports was not
@@ -44,12 +46,17 @@ class OptionError(errors.UserError, TypeError):
     """A plug-in was not given an option that has no default, or one of another type."""
 
 
-class Registry(Generic[T]):
-    """An immutable table name -> factory of one kind of plug-in."""
+class PluginError(errors.UserError, TypeError):
+    """A factory made something else than a plug-in of its kind."""
 
-    def __init__(self, kind: str, factories: Mapping[str, Callable[..., T]]):
+
+class Registry(Generic[T]):
+    """An immutable table name -> factory of one kind of plug-in, all of which are a `makes`."""
+
+    def __init__(self, kind: str, factories: Mapping[str, Callable[..., T]], makes: Any = object):
         self.kind = kind
         self._factories = dict(factories)
+        self._makes = makes
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._factories)
@@ -62,7 +69,9 @@ class Registry(Generic[T]):
                 raise UnknownNameError(f"{name!r} is {factory!r}, which makes no {self.kind}")
             return factory
         if name not in self._factories:
-            raise unknown(self.kind, name, self._factories)
+            own = name.rpartition(".")
+            hint = f" One's own is named {own[0]}:{own[2]}." if own[0] and own[2] else ""
+            raise UnknownNameError(f"{unknown(self.kind, name, self._factories)}{hint}")
         return self._factories[name]
 
     def options(self, name: str, context: Iterable[str] = ()) -> set[str] | None:
@@ -76,7 +85,7 @@ class Registry(Generic[T]):
         """Call the factory with the user's `options` and the program's `context`.
 
         Options are checked by name and against annotations; of the context the factory gets what
-        its signature asks for. Raises UnknownNameError and OptionError.
+        its signature asks for. Raises UnknownNameError, OptionError and PluginError.
         """
         factory, options = self.get(name), dict(options or {})
         known = self.options(name, context)
@@ -90,7 +99,14 @@ class Registry(Generic[T]):
                 self._check(name, parameter, options[parameter.name])
             elif parameter.name not in wanted and _is_required(parameter):
                 raise OptionError(f"{self.kind} {name!r} needs the option {parameter.name!r}")
-        return factory(**wanted, **options)
+        with errors.during(f"making the {self.kind} {name!r}"):
+            made = factory(**wanted, **options)
+        if not isinstance(made, self._makes):
+            raise PluginError(
+                f"{name!r} made {reprlib.repr(made)}, which is no {self.kind}: it must return "
+                f"{hints.name(self._makes)}"
+            )
+        return made
 
     def _check(self, name: str, parameter: inspect.Parameter, value: Any) -> None:
         """Raise OptionError for a value that is not what the parameter's annotation says."""

@@ -82,3 +82,23 @@ def test_import_path_errors_say_what_is_missing(path, message):
 def test_describe_gives_the_first_docstring_line():
     described = {"shout": "Repeat a word loudly.", "echo": "Return everything."}
     assert dict(WORDS.describe()) == described
+
+
+def test_a_factory_that_makes_something_else_is_told_what_to_make():
+    words: registry.Registry = registry.Registry("word", {"echo": echo}, makes=str)
+    with pytest.raises(registry.PluginError, match=r"'echo' made \{\}, which is no word.* str"):
+        words.build("echo")
+
+
+def test_ones_own_plug_in_with_a_dot_for_its_colon_is_told_so():
+    with pytest.raises(registry.UnknownNameError, match=r"One's own is named mine\.words:shout\."):
+        WORDS.get("mine.words.shout")
+
+
+def test_an_error_in_ones_own_module_keeps_its_traceback_and_says_what_for(tmp_path, monkeypatch):
+    (tmp_path / "half_written.py").write_text("def shout(:\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SyntaxError) as caught:
+        WORDS.get("half_written:shout")
+    (note,) = caught.value.__notes__
+    assert note == "This happened while importing 'half_written' for 'half_written:shout'."

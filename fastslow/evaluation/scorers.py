@@ -23,13 +23,15 @@ def score(scorer: types.Scorer, prediction: Any, example: Any) -> types.Score:
 
     Whoever scores, scores through this: a value that is none would reach rewards and tables.
     """
-    given = scorer(prediction, example)
+    name = getattr(scorer, "__qualname__", repr(scorer))
+    about = f"example {getattr(example, 'id', example)!r}"
+    with errors.during(f"scorer {name} was looking at {prediction!r}, the answer to {about}"):
+        given = scorer(prediction, example)
     if isinstance(given, types.Score) and _is_share(given.value):
         return given
-    name = getattr(scorer, "__qualname__", repr(scorer))
     raise ScoreError(
-        f"scorer {name} gave {given!r} for example {getattr(example, 'id', example)!r}: it must "
-        "return a fastslow.types.Score with a value from 0 to 1"
+        f"scorer {name} gave {given!r} for {about}: it must return a fastslow.types.Score with a "
+        "value from 0 to 1"
     )
 
 

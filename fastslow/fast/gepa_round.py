@@ -189,7 +189,7 @@ def _breed(
     for operator in proposers.shuffled(state.mixture, state.rng):
         if operator.name in broken:
             continue
-        proposal = operator.propose(parent, trials, context, state.rng)
+        proposal = proposers.ask(operator, parent, trials, context, state.rng)
         state.cost += proposal.cost
         attempt = Attempt(
             step, operator.name, prompt_lib.digest(parent), "declined", proposal.reason

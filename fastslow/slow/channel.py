@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import reprlib
 import time
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
-from fastslow import learner, seeds, types
+from fastslow import errors, learner, seeds, types
 from fastslow.lm import decoder, source, weights
 from fastslow.lm import engine as engine_lib
 from fastslow.lm import model as model_lib
@@ -62,7 +63,10 @@ class GradientChannel:
     def init(self, seed: int) -> training.State:
         """Return the untrained state: the bound model computes what the base computes."""
         trainable = self.adapter.init(seed, self.model.params)
-        anchors = {name: anchor.init(trainable) for name, anchor in self.anchors.items()}
+        anchors = {}
+        for name, anchor in self.anchors.items():
+            with errors.during(f"anchor {name!r} was initialised"):
+                anchors[name] = anchor.init(trainable)
         return training.State(trainable, self._optimizer.init(trainable), anchors, jnp.int32(0))
 
     def variables(self, state: training.State) -> contracts.Variables:
@@ -103,7 +107,7 @@ class GradientChannel:
         started = time.perf_counter()
         source = self._source(state.slow, lesson.task_name)
         prompts = self.prompts_of(state.fast, lesson.task_name)
-        experience = self.objective.collect(source, prompts, examples, seed)
+        experience = self._collect(source, prompts, examples, seed)
         facts, sketch = probing.gradient_facts(
             self._updater, self.model.params, state.slow, experience, self.settings
         )
@@ -154,7 +158,7 @@ class GradientChannel:
         for number, examples in enumerate(batching.minibatches(lesson.examples, budget)):
             source = self._source(taught.state, lesson.task_name)
             started = time.perf_counter()
-            experience = self.objective.collect(
+            experience = self._collect(
                 source, prompts, examples, seeds.derive(seed, "step", number)
             )
             seconds = time.perf_counter() - started
@@ -164,6 +168,21 @@ class GradientChannel:
             if taught.problem is not None:
                 break
         return taught
+
+    def _collect(
+        self,
+        source: contracts.Source,
+        prompts: Sequence[types.Prompt],
+        examples: Sequence[types.Example],
+        seed: int,
+    ) -> contracts.Experience:
+        with errors.during("the objective was collecting what a step learns from"):
+            given: Any = self.objective.collect(source, prompts, examples, seed)
+        if isinstance(given, contracts.Experience):
+            return given
+        raise contracts.ContractError(
+            f"the objective's collect gave {reprlib.repr(given)}: it must give an Experience"
+        )
 
     def _source(self, state: training.State, task_name: str) -> contracts.Source:
         return contracts.Source(
@@ -288,10 +307,10 @@ class GradientChannel:
         """Let every anchor take up what was learnt."""
         logits = functools.partial(self._updater.logits, self.model.params)
         evidence = contracts.Evidence(batches, logits)
-        anchors = {
-            name: anchor.consolidate(state.trainable, state.anchors[name], evidence)
-            for name, anchor in self.anchors.items()
-        }
+        anchors = {}
+        for name, anchor in self.anchors.items():
+            with errors.during(f"anchor {name!r} was taking up what a lesson taught"):
+                anchors[name] = anchor.consolidate(state.trainable, state.anchors[name], evidence)
         return state._replace(anchors=anchors)
 
 

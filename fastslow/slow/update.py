@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from fastslow import types
+from fastslow import errors, types
 from fastslow.slow import contracts, likelihood
 
 Metrics = dict[str, jax.Array]  # scalars, on the device
@@ -114,7 +115,7 @@ def _apply(
 ) -> tuple[types.PyTree, types.PyTree, Metrics]:
     def penalty_of(trainable: types.PyTree) -> tuple[jax.Array, Metrics]:
         penalties = {
-            f"anchor/{name}": anchor.penalty(trainable, anchor_states[name])
+            f"anchor/{name}": _penalty(name, anchor, trainable, anchor_states[name])
             for name, anchor in parts.anchors.items()
         }
         loss = sum(penalties.values(), jnp.zeros(()))
@@ -125,6 +126,25 @@ def _apply(
     changes, opt_state = parts.optimizer.update(grads, opt_state, trainable)
     norms = {"grad_norm": optax.global_norm(grads), "update_norm": optax.global_norm(changes)}
     return optax.apply_updates(trainable, changes), opt_state, metrics | norms
+
+
+def _penalty(
+    name: str, anchor: contracts.Anchor, trainable: types.PyTree, state: types.PyTree
+) -> jax.Array:
+    with errors.during(f"anchor {name!r} was giving its penalty"):
+        value = anchor.penalty(trainable, state)
+    return _shaped(f"the penalty of anchor {name!r} must be a scalar", value, ())
+
+
+def _shaped(demand: str, value: Any, shape: tuple[int, ...]) -> jax.Array:
+    """Return a plug-in's value as an array; a wrong shape would be broadcast without a word."""
+    try:
+        array = jnp.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise contracts.ContractError(f"{demand}, got {reprlib.repr(value)}") from error
+    if array.shape != shape:
+        raise contracts.ContractError(f"{demand}, got shape {array.shape}")
+    return array
 
 
 def _logits(
@@ -153,23 +173,20 @@ def _token_sums(
     """Return the loss with its penalties, and every statistic, summed over unmasked tokens."""
 
     def masked_sum(what: str, values: jax.Array) -> jax.Array:
-        if jnp.shape(values) != batch.mask.shape:  # a mean would be broadcast without a word
-            raise contracts.ContractError(
-                f"{what} must be one value per token, of shape {batch.mask.shape}, "
-                f"got shape {jnp.shape(values)}"
-            )
-        return jnp.sum(jnp.where(batch.mask, values, 0.0))
+        shape = batch.mask.shape
+        array = _shaped(f"{what} must be one value per token, of shape {shape}", values, shape)
+        return jnp.sum(jnp.where(batch.mask, array, 0.0))
 
     # A padded position may hold any token: its ratio must not overflow before it is masked out.
     logprobs = jnp.where(batch.mask, likelihood.token_logprobs(outputs.logits, batch.tokens), 0.0)
-    losses, statistics = parts.objective.loss(logprobs, batch)
-    penalties = {
-        f"anchor/{name}": masked_sum(
-            f"token_penalty of anchor {name!r}", anchor.token_penalty(anchor_states[name], outputs)
-        )
-        for name, anchor in parts.anchors.items()
-        if name in anchor_states
-    }
+    with errors.during("the objective was giving its loss and statistics"):
+        losses, statistics = parts.objective.loss(logprobs, batch)
+    penalties = {}
+    for name, anchor in parts.anchors.items():
+        if name in anchor_states:
+            with errors.during(f"anchor {name!r} was giving its token_penalty"):
+                values = anchor.token_penalty(anchor_states[name], outputs)
+            penalties[f"anchor/{name}"] = masked_sum(f"token_penalty of anchor {name!r}", values)
     loss = masked_sum("the objective's loss", losses) + sum(penalties.values(), jnp.zeros(()))
     sums = {
         name: masked_sum(f"the objective's statistic {name!r}", values)

@@ -37,8 +37,8 @@ def build(
 
     The factory gets `seed` and `order_seed` if its signature has them. Raises
     registry.UnknownNameError for unknown names and options, errors.StreamError for what cannot be
-    built (it names the line of the user's own factory that failed) and for tasks that cannot be
-    used, see `schedule.check_task`.
+    built (it names the line of the user's own factory that failed) and for tasks and events that
+    cannot be used, see `schedule.check_task` and `schedule.check_events`.
     """
     name, implied = resolve(spec)
     chosen = {**implied, **(options or {})}
@@ -64,6 +64,7 @@ def build(
         )
     for task in stream.tasks.values():
         schedule.check_task(task)
+    schedule.check_events(stream)
     return stream
 
 

@@ -46,8 +46,11 @@ def stream(path: str) -> list[types.Task]:
     folders = [folder] if _is_task(folder) else inside
     if not folders:
         raise errors.StreamError(
-            f"{folder}: no train.jsonl in it or in its subfolders"
-            f" (found: {', '.join(sorted(p.name for p in _entries(folder))) or 'nothing'})"
+            f"{folder}: no train.jsonl in it or in its subfolders ({_found(folder)})"
+        )
+    if inside and (folder / _PROMPT).exists():
+        raise errors.StreamError(
+            f"{folder / _PROMPT} is beside no task: copy it to those of the subfolders it is for"
         )
     return [read_task(task_folder) for task_folder in folders]
 
@@ -153,6 +156,8 @@ def _read(path: pathlib.Path) -> str:
         return path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise errors.StreamError(f"{path}: not UTF-8 ({error})") from error
+    except FileNotFoundError as error:
+        raise errors.StreamError(f"{path}: no such file ({_found(path.parent)})") from error
     except OSError as error:
         raise errors.StreamError(f"{path}: {error.strerror}") from error
 
@@ -165,6 +170,10 @@ def _entries(folder: pathlib.Path) -> list[pathlib.Path]:
     if not folder.is_dir():
         raise errors.StreamError(f"{folder}: no such folder")
     return list(folder.iterdir())
+
+
+def _found(folder: pathlib.Path) -> str:
+    return f"found: {', '.join(sorted(p.name for p in _entries(folder))) or 'nothing'}"
 
 
 def _subfolders(folder: pathlib.Path) -> list[pathlib.Path]:

@@ -222,6 +222,34 @@ def check_task(task: Any) -> None:
                 )
 
 
+def check_events(stream: types.Stream) -> None:
+    """Raise StreamError unless events are numbered, of the stream's tasks, and the same each time.
+
+    They are read to plan, to run and to resume: a generator that is kept would be empty by then.
+    """
+    events: list[Any] = list(stream.events())
+    for index, event in enumerate(events):
+        if not isinstance(event, types.Event):
+            raise errors.StreamError(
+                f"event {index} is {reprlib.repr(event)}, neither Lesson nor EvaluationPoint"
+            )
+        if event.index != index:
+            raise errors.StreamError(
+                f"event {index} has the index {event.index}: events are numbered from 0"
+            )
+        lesson = isinstance(event, types.Lesson)
+        for name in (event.task_name,) if lesson else event.tasks:
+            _check_known(f"task of event {index}", name, stream.tasks)
+        if lesson and not len(event.examples):
+            raise errors.StreamError(f"event {index}, a lesson of {name!r}, has no examples")
+    again = sum(1 for _ in stream.events())
+    if not events or again != len(events):
+        raise errors.StreamError(
+            f"events() gave {len(events)} events, and {again} when it was called again: it must "
+            "give the same ones, at least one, each time"
+        )
+
+
 def _check_item(task_name: str, item: Any) -> None:
     """Raise StreamError for an example whose fields are of other types, or that is a dict."""
     if isinstance(item, dict):

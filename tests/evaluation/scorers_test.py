@@ -102,3 +102,13 @@ def test_what_is_no_score_is_an_error_that_names_scorer_and_example(given):
 @pytest.mark.parametrize("value", [0, 0.5, 1, True])
 def test_values_from_0_to_1_are_scores(value):
     assert scorers.score(lambda *_: types.Score(value, "told"), "x", OPEN) == (value, "told")
+
+
+def test_an_error_in_a_scorer_says_which_answer_it_was_looking_at():
+    def careless(prediction, example):
+        return types.Score(float(prediction), "")
+
+    with pytest.raises(ValueError, match="could not convert") as caught:
+        scorers.score(careless, "twelve", CLOSED)
+    (note,) = caught.value.__notes__
+    assert "careless was looking at 'twelve', the answer to example '2'" in note

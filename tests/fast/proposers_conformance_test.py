@@ -98,3 +98,11 @@ def test_documents_itself_and_its_module(name):
     assert len(line) > 20
     assert line.endswith(".")
     assert inspect.getmodule(factory).__doc__
+
+
+@pytest.mark.parametrize("given", [None, types.Prompt("Other."), contracts.Proposal("Other.", "")])
+def test_what_is_no_proposal_is_refused_by_name(given):
+    mine = proposers.Weighted("mine", lambda *_: given, 1.0)
+    context = contracts.Context(POOL, PARTNERS, LIMITS)
+    with pytest.raises(proposers.ProposalError, match=r"proposer 'mine' gave .*it must give"):
+        proposers.ask(mine, PARENTS[0], trials(1), context, random.Random(0))

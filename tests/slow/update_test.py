@@ -174,3 +174,23 @@ def test_a_loss_that_is_no_value_per_token_is_refused():
     made = toy.parts()._replace(objective=averaging)
     with pytest.raises(contracts.ContractError, match="the objective's loss must be one value per"):
         gradient(made, toy.rows(3), 4)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(None, "got None"), (np.ones(3, np.float32), r"got shape \(3,\)")]
+)
+def test_a_penalty_that_is_no_scalar_is_refused(value, told):
+    anchor = ANCHORS.build("l2sp")._replace(penalty=lambda trainable, state: value)
+    made = toy.parts()._replace(anchors={"mine": anchor})
+    updater, start = update.make(made), made.adapter.init(0, toy.params())
+    state = made.optimizer.init(start)
+    with pytest.raises(contracts.ContractError, match=f"anchor 'mine' must be a scalar, {told}"):
+        updater.apply(update.zeros(start), start, state, {"mine": anchor.init(start)})
+
+
+def test_an_error_in_a_loss_says_whose_it_was():
+    broken = contracts.Objective(None, lambda logprobs, batch: {}["weights"])
+    made = toy.parts()._replace(objective=broken)
+    with pytest.raises(KeyError, match="weights") as caught:
+        gradient(made, toy.rows(3), 4)
+    assert any("the objective was giving its loss" in note for note in caught.value.__notes__)

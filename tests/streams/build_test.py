@@ -39,6 +39,22 @@ class Unchecked(Handmade):
         self.tasks = {"only": flawed[flaw]()}
 
 
+class Unordered(Handmade):
+    """A hand-made stream whose events are not what the loop can go through."""
+
+    def __init__(self, seed, events):
+        super().__init__(seed)
+        self.given = iter(events) if events == ONCE else events
+
+    def events(self):
+        yield from self.given
+
+
+LESSON = types.Lesson(1, "only", tuple(tasks.examples([("question", "x")])))
+LOOK = types.EvaluationPoint(0, ("only",))
+ONCE = (LOOK, LESSON)
+
+
 def nothing():
     return {"tasks": {}}
 
@@ -69,6 +85,29 @@ def test_a_factory_that_makes_something_else_is_an_error():
 def test_tasks_of_a_hand_made_stream_are_checked_before_anything_runs(flaw, message):
     with pytest.raises(errors.StreamError, match=message):
         streams.build(f"{__name__}:Unchecked", {"flaw": flaw})
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        (ONCE, "gave 2 events, and 0 when it was called again"),
+        ((), "gave 0 events"),
+        ((LOOK, "lesson"), "event 1 is 'lesson', neither Lesson nor EvaluationPoint"),
+        ((LESSON,), "event 0 has the index 1: events are numbered from 0"),
+        (
+            (dataclasses.replace(LOOK, tasks=("onyl",)),),
+            "task of event 0 'onyl'; did you mean 'only'",
+        ),
+        ((LOOK, dataclasses.replace(LESSON, task_name="onyl")), "task of event 1 'onyl'"),
+        (
+            (LOOK, dataclasses.replace(LESSON, examples=())),
+            "event 1, a lesson of 'only', has no examples",
+        ),
+    ],
+)
+def test_events_of_a_hand_made_stream_are_checked_before_anything_runs(events, message):
+    with pytest.raises(ValueError, match=message):
+        streams.build(f"{__name__}:Unordered", {"events": events})
 
 
 def test_an_error_in_a_factory_names_its_line():

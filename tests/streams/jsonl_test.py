@@ -121,8 +121,11 @@ def test_an_empty_split_is_refused(tmp_path, split):
 
 def test_a_missing_split_is_refused(tmp_path):
     folder = write(tmp_path / "t", GOOD)
-    (folder / "validation.jsonl").unlink()
-    with pytest.raises(errors.StreamError, match=r"validation.jsonl: No such file"):
+    (folder / "validation.jsonl").rename(folder / "val.jsonl")
+    with pytest.raises(
+        errors.StreamError,
+        match=r"validation.jsonl: no such file .found: test.jsonl, train.jsonl, val.jsonl",
+    ):
         read(folder)
 
 
@@ -150,3 +153,11 @@ def test_a_folder_that_is_a_task_and_holds_others_is_refused(tmp_path):
     write(folder / "older", GOOD)
     with pytest.raises(errors.StreamError, match=r"mine is a task and holds others \(older\)"):
         read(folder)
+
+
+def test_a_prompt_beside_no_task_is_refused(tmp_path):
+    (tmp_path / "mine").mkdir()
+    write(tmp_path / "mine" / "one", GOOD)
+    (tmp_path / "mine" / "prompt.md").write_text("Answer with a number.")
+    with pytest.raises(errors.StreamError, match=r"mine/prompt.md is beside no task"):
+        read(tmp_path / "mine")

@@ -6,10 +6,11 @@ All but "reflection" work without a second model.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+import reprlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from fastslow import hints, registry
+from fastslow import errors, hints, registry, types
 from fastslow.fast.proposers import (
     contracts,
     crossover,
@@ -32,7 +33,12 @@ PROPOSERS: registry.Registry[contracts.Proposer] = registry.Registry(
         "shorten": shorten.build,
         "reflection": reflection.build,
     },
+    makes=Callable,
 )
+
+
+class ProposalError(errors.UserError, TypeError):
+    """A proposer gave what is no proposal; the message names it and what it gave."""
 
 
 class Weighted(NamedTuple):
@@ -58,6 +64,24 @@ def mixture(specification: Mapping[str, Mapping[str, Any]]) -> tuple[Weighted, .
     if not any(proposer.weight for proposer in mixed):
         raise ValueError("no proposer has a positive weight")
     return tuple(mixed)
+
+
+def ask(
+    proposer: Weighted,
+    parent: types.Prompt,
+    trials: Sequence[contracts.Trial],
+    context: contracts.Context,
+    rng: random.Random,
+) -> contracts.Proposal:
+    """Return what the proposer makes of `parent`; raises ProposalError for what is no proposal."""
+    with errors.during(f"proposer {proposer.name!r} was changing a prompt"):
+        given: Any = proposer.propose(parent, trials, context, rng)
+    if isinstance(given, contracts.Proposal) and isinstance(given.prompt, types.Prompt | None):
+        return given
+    raise ProposalError(
+        f"proposer {proposer.name!r} gave {reprlib.repr(given)}: it must give a Proposal with a "
+        "Prompt, or with None and the reason (see fastslow.fast.proposers.contracts)"
+    )
 
 
 def shuffled(mixed: Sequence[Weighted], rng: random.Random) -> list[Weighted]:

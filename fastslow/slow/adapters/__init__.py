@@ -5,5 +5,5 @@ from fastslow.slow import contracts
 from fastslow.slow.adapters import full, lora
 
 ADAPTERS: registry.Registry[contracts.Adapter] = registry.Registry(
-    "adapter", {"full": full.full, "lora": lora.lora}
+    "adapter", {"full": full.full, "lora": lora.lora}, makes=contracts.Adapter
 )

@@ -5,5 +5,7 @@ from fastslow.slow import contracts
 from fastslow.slow.anchors import kl, l2sp
 
 ANCHORS: registry.Registry[contracts.Anchor] = registry.Registry(
-    "anchor", {"l2sp": l2sp.l2sp, "kl_exact": kl.kl_exact, "kl_k3": kl.kl_k3}
+    "anchor",
+    {"l2sp": l2sp.l2sp, "kl_exact": kl.kl_exact, "kl_k3": kl.kl_k3},
+    makes=contracts.Anchor,
 )

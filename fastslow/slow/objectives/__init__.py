@@ -5,5 +5,7 @@ from fastslow.slow import contracts
 from fastslow.slow.objectives import cispo, grpo, sft
 
 OBJECTIVES: registry.Registry[contracts.Objective] = registry.Registry(
-    "objective", {"sft": sft.sft, "grpo": grpo.grpo, "cispo": cispo.cispo}
+    "objective",
+    {"sft": sft.sft, "grpo": grpo.grpo, "cispo": cispo.cispo},
+    makes=contracts.Objective,
 )
