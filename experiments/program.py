@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 
-from absl import app, logging
+from absl import app, flags, logging
 
 from fastslow import errors
 
@@ -84,5 +85,17 @@ def run_main(
 
 def _parse(argv: list[str]) -> list[str]:
     with telling_config_errors():
-        rest: list[str] = app.parse_flags_with_usage(argv)
+        try:
+            rest: list[str] = flags.FLAGS(argv)
+        except flags.Error as error:
+            print(f"error: {_flag_message(str(error))}", file=sys.stderr)
+            raise SystemExit(2) from error
     return rest
+
+
+def _flag_message(message: str) -> str:
+    section = re.fullmatch(r"flag (--\S+)=(.*): Failed to parse .* as a ConfigDict.*", message)
+    if section:
+        key, value = section.groups()
+        return f"{key} is a section of the configuration; did you mean {key}.name={value}?"
+    return " ".join(message.split())

@@ -229,19 +229,23 @@ def check_events(stream: types.Stream) -> None:
     """
     events: list[Any] = list(stream.events())
     for index, event in enumerate(events):
-        if not isinstance(event, types.Event):
-            raise errors.StreamError(
-                f"event {index} is {reprlib.repr(event)}, neither Lesson nor EvaluationPoint"
-            )
+        match event:
+            case types.Lesson():
+                names = (event.task_name,)
+            case types.EvaluationPoint():
+                names = event.tasks
+            case _:
+                raise errors.StreamError(
+                    f"event {index} is {reprlib.repr(event)}, neither Lesson nor EvaluationPoint"
+                )
         if event.index != index:
             raise errors.StreamError(
                 f"event {index} has the index {event.index}: events are numbered from 0"
             )
-        lesson = isinstance(event, types.Lesson)
-        for name in (event.task_name,) if lesson else event.tasks:
+        for name in names:
             _check_known(f"task of event {index}", name, stream.tasks)
-        if lesson and not len(event.examples):
-            raise errors.StreamError(f"event {index}, a lesson of {name!r}, has no examples")
+        if isinstance(event, types.Lesson) and not len(event.examples):
+            raise errors.StreamError(f"event {index}, a lesson of {names[0]!r}, has no examples")
     again = sum(1 for _ in stream.events())
     if not events or again != len(events):
         raise errors.StreamError(
