@@ -229,6 +229,7 @@ def check_events(stream: types.Stream) -> None:
     """
     events: list[Any] = list(stream.events())
     for index, event in enumerate(events):
+        names: tuple[str, ...]
         match event:
             case types.Lesson():
                 names = (event.task_name,)
