@@ -41,7 +41,7 @@ class Judged(NamedTuple):
 def judge(part: Part, found: effects.Found) -> Judged:
     """Estimate the effect and compare its interval with the bound."""
     values = part.effect(found)
-    known = np.array([v for v in values.values() if not math.isnan(v)])
+    known = statistics.by_seed(values)
     if np.isfinite(known).all():
         estimate = statistics.estimate(known, statistics.t_interval)
     else:  # some pair never got there: no mean, and no interval

@@ -64,13 +64,14 @@ def spent(rows: Sequence[Mapping[str, Any]], effort: Effort) -> np.ndarray:
 def curve(
     rows: Sequence[Mapping[str, Any]], task: str | None = None, effort: Effort = slow_steps
 ) -> Curve:
-    """Return the learning curve in the record rows: of one task, or the mean of those evaluated.
+    """Return the learning curve in the record rows: of one task, or the mean of all tasks.
 
-    Raises MatrixError where the rows are no accuracy matrix, or know nothing of `task`.
+    The mean is NaN where a task was not evaluated: it would be one over other tasks. Raises
+    MatrixError where the rows are no accuracy matrix, or know nothing of `task`.
     """
     matrix = matrices.from_records(rows)
     if task is None:
-        scores = np.array([matrices.mean(row) for row in matrix.scores])
+        scores = matrix.scores.mean(axis=1)
     elif task in matrix.task_names:
         scores = matrix.scores[:, matrix.task_names.index(task)]
     else:

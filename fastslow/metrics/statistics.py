@@ -1,13 +1,13 @@
-"""Means over runs, with what is known of their error: standard error and 95% interval.
+"""Means over seeds, with what is known of their error: standard error and 95% interval.
 
-A run (one seed and order) is one observation. Intervals are per quantity; nothing here corrects
-for looking at several.
+A seed is one observation, see `by_seed`. Intervals are per quantity; nothing here corrects for
+looking at several.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from scipy import special
@@ -15,6 +15,9 @@ from scipy import special
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
 _SEED = 0  # the same values give the same bootstrap interval
+
+
+Seeds: TypeAlias = tuple[int, int]  # seed, order seed
 
 
 class Estimate(NamedTuple):
@@ -79,11 +82,25 @@ def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def by_seed(values: Mapping[Seeds, float]) -> np.ndarray:
+    """Return the observations in values of runs: one per seed, the mean over its orders.
+
+    Orders of one seed share its data, start and demonstrations: counted one by one, their interval
+    would be too narrow for what another seed would do. With one seed only, orders are all there is,
+    and an observation each. NaN is left out.
+    """
+    known = {seeds: value for seeds, value in values.items() if not np.isnan(value)}
+    seeds = sorted({seed for seed, _ in known})
+    if len(seeds) == 1:
+        return np.array([known[key] for key in sorted(known)])
+    return np.array([np.mean([known[key] for key in sorted(known) if key[0] == s]) for s in seeds])
+
+
 def paired_differences(
-    values: Mapping[tuple[int, int], float], baseline: Mapping[tuple[int, int], float]
-) -> np.ndarray:
-    """Return value - baseline (pairs,) for every key, (seed, order seed), that both have."""
-    return np.array([values[key] - baseline[key] for key in sorted({*values} & {*baseline})])
+    values: Mapping[Seeds, float], baseline: Mapping[Seeds, float]
+) -> dict[Seeds, float]:
+    """Return value - baseline for every pair of seeds that both have."""
+    return {key: values[key] - baseline[key] for key in sorted({*values} & {*baseline})}
 
 
 INTERVALS: Mapping[str, Interval] = {"t": t_interval, "bootstrap": bootstrap_interval}

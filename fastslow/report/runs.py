@@ -187,6 +187,11 @@ def _check_schema(path: pathlib.Path, found: types.Json, known: int) -> None:
         raise RunsError(f"{path} is of schema version {found}; this program reads {known}")
 
 
+def taught(run: Run) -> list[str]:
+    """Return the task of every lesson."""
+    return [row["task"] for row in records.of_kind(run.rows, "lesson")]
+
+
 def measurements(run: Run) -> list[dict[str, Any]]:
     """Return the rows of one run, see `load_runs`; [] before the first evaluation."""
     names = ("scheduler", "fast", "slow", "stream", "model")

@@ -72,5 +72,29 @@ def test_the_t_interval_covers_the_truth_as_often_as_it_says(size):
 def test_differences_pair_what_has_the_same_seed_and_order():
     values = {(0, 0): 0.5, (1, 0): 0.7, (2, 0): 0.9}
     baseline = {(1, 0): 0.4, (0, 0): 0.3, (0, 1): 0.0}
-    np.testing.assert_allclose(statistics.paired_differences(values, baseline), [0.2, 0.3])
-    assert statistics.paired_differences(values, {}).size == 0
+    found = statistics.paired_differences(values, baseline)
+    assert found == pytest.approx({(0, 0): 0.2, (1, 0): 0.3})
+    assert statistics.paired_differences(values, {}) == {}
+
+
+def test_orders_of_one_seed_are_one_observation_and_all_there_is_for_one_seed():
+    values = {(1, 0): 0.5, (0, 1): 0.4, (0, 0): 0.2, (0, 2): NAN, (2, 0): NAN}
+    np.testing.assert_allclose(statistics.by_seed(values), [0.3, 0.5])
+    one = {(3, 1): 0.4, (3, 0): 0.2, (3, 2): NAN}
+    np.testing.assert_allclose(statistics.by_seed(one), [0.2, 0.4])
+    assert statistics.by_seed({}).size == 0
+
+
+def test_an_interval_over_seeds_covers_what_the_next_seed_does_and_one_over_runs_does_not():
+    rng, inside = np.random.default_rng(0), {"seeds": 0, "runs": 0}
+    for _ in range(400):
+        of_seed, noise = rng.normal(0, 0.1, 5), rng.normal(0, 0.03, (5, 3))
+        values = {(s, o): of_seed[s] + noise[s, o] for s in range(5) for o in range(3)}
+        for name, observed in (
+            ("seeds", statistics.by_seed(values)),
+            ("runs", np.array([*values.values()])),
+        ):
+            low, high = statistics.t_interval(observed)
+            inside[name] += low <= 0 <= high
+    assert 0.92 < inside["seeds"] / 400 < 0.98
+    assert inside["runs"] / 400 < 0.8

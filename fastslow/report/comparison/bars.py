@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib import axes, patches, ticker
 
+from fastslow.metrics import statistics
 from fastslow.report import channels, figures, overview, panels, records, runs, wording
 from fastslow.report.comparison import comparing, groups, series
 
@@ -31,10 +33,10 @@ _MEANS_AT = 1.2  # in a column of their own: at the end of an interval they read
 
 def timeline(comparison: comparing.Comparison) -> figures.Picture | None:
     """Draw, per method and channel, the share of runs in which each lesson ended how."""
-    shown = [m for m in comparison.methods if any(series.taught(run) for run in m.runs)]
+    shown = [m for m in comparison.methods if any(runs.taught(run) for run in m.runs)]
     if not shown:
         return None
-    lessons = max(len(series.taught(run)) for method in shown for run in method.runs)
+    lessons = max(len(runs.taught(run)) for method in shown for run in method.runs)
     drawn, (panel,) = figures.new(figures.DOUBLE, 1.0 + 0.52 * len(shown))
     lanes = [(method, channel) for method in shown for channel in overview.CHANNELS]
     for lane, (method, channel) in enumerate(lanes):
@@ -57,9 +59,12 @@ def timeline(comparison: comparing.Comparison) -> figures.Picture | None:
 
 
 def quadrants(comparison: comparing.Comparison) -> figures.Picture | None:
-    """Draw {base, trained} weights x {seed, evolved} prompts per method; None if not measured."""
-    shown = [m for m in comparison.methods if any(overview.quadrants(r.rows) for r in m.runs)]
-    if not shown:
+    """Draw {base, trained} weights x {seed, evolved} prompts per method.
+
+    None unless every run measured them, which is done at its end: means over some would mislead.
+    """
+    shown = [method for method in comparison.methods if method.runs]
+    if not shown or not all(overview.quadrants(run.rows) for m in shown for run in m.runs):
         return None
     measured = [overview.quadrants(run.rows) for method in shown for run in method.runs]
     tasks = list(dict.fromkeys(task for by_task in measured for task in by_task))
@@ -67,8 +72,9 @@ def quadrants(comparison: comparing.Comparison) -> figures.Picture | None:
     drawn, grid = figures.grid(len(titles), 0.25 + 0.54 * len(shown))
     for number, (title, panel) in enumerate(zip(titles, grid, strict=False)):
         for offset, corner in enumerate(channels.CORNERS):
-            values = [[_corner(r, number and title, corner) for r in m.runs] for m in shown]
-            _corner_bars(panel, comparison, values, offset, corner)
+            score = functools.partial(_corner, number and title, corner)
+            found = [comparison.estimate(comparing.values(method, score)) for method in shown]
+            _corner_bars(panel, found, offset, corner)
         panel.set_title(figures.short(title), loc="left")
         panel.set_yticks(range(len(shown)), [method.label for method in shown])
         panel.set_ylim(len(shown) - 0.5, -0.5)
@@ -80,7 +86,7 @@ def quadrants(comparison: comparing.Comparison) -> figures.Picture | None:
     drawn.legend(handles, labels, loc="outside upper center", ncols=4)
     caption = (
         "Final score with base or trained weights and seed or evolved prompts: mean and 95% "
-        "interval over runs; the means as numbers at the right."
+        "interval; the means as numbers at the right."
     )
     return figures.Picture("quadrants", "Which channel carries the gain", caption, drawn)
 
@@ -100,7 +106,7 @@ def costs(comparison: comparing.Comparison) -> figures.Picture | None:
         panel.set_yticklabels([])
     handles, labels = grid[0].get_legend_handles_labels()
     drawn.legend(handles, labels, loc="outside upper center", ncols=4)
-    caption = "What channels and evaluations used: mean, and 95% interval of the total, over runs."
+    caption = "What channels and evaluations used: mean, and 95% interval of the total."
     return figures.Picture("costs", "Cost by channel", caption, drawn)
 
 
@@ -144,7 +150,7 @@ def _name_lessons(panel: axes.Axes, comparison: comparing.Comparison, lessons: i
     panel.set_xticks(range(1, lessons + 1), names, rotation=30, ha="right", rotation_mode="anchor")
 
 
-def _corner(run: runs.Run, task: str | int, corner: str) -> float:
+def _corner(task: str | int, corner: str, run: runs.Run) -> float:
     """Return a corner's score of one task, or of the average (no task); NaN if not measured."""
     by_task = overview.quadrants(run.rows)
     if not task:
@@ -154,14 +160,12 @@ def _corner(run: runs.Run, task: str | int, corner: str) -> float:
 
 def _corner_bars(
     panel: axes.Axes,
-    comparison: comparing.Comparison,
-    values: Sequence[Sequence[float]],
+    found: Sequence[statistics.Estimate],
     offset: int,
     corner: str,
 ) -> None:
     """Draw one corner's bar of every method, with its interval."""
     label, colour, hatch = channels.CORNERS[corner]
-    found = [comparison.estimate(list(of_runs)) for of_runs in values]
     places = np.arange(len(found)) + (offset - 1.5) * _BAR
     means = np.array([one.mean for one in found])
     bars = panel.barh(places, means, 0.9 * _BAR, color=colour, label=label, lw=0)
@@ -189,7 +193,8 @@ def _cost_bars(
     }
     names = [method.label for method in shown]
     total = panels.stack(panel, names, parts, _PARTS)
-    found = [comparison.estimate([sum(one.values()) for one in of_run]) for of_run in used]
+    total_of = functools.partial(_total, kind)
+    found = [comparison.estimate(comparing.values(method, total_of)) for method in shown]
     for row, one in enumerate(found):
         panel.plot([one.low, one.high], [row, row], color="#333333", lw=0.9)
     ends = np.fmax(total, np.array([one.high for one in found]))  # NaN where there is one run
@@ -197,6 +202,10 @@ def _cost_bars(
     panels.write_ends(panel, ends.tolist(), list(map(write, total)), room=0.45, fontsize=7)
     panel.set_xlabel({"tokens": "Tokens", "flops": "FLOP", "seconds": "Time (seconds)"}[kind])
     panel.xaxis.set_major_formatter(lambda value, _: wording.quantity(value))
+
+
+def _total(kind: str, run: runs.Run) -> float:
+    return sum(_spent(run, kind).values())
 
 
 def _spent(run: runs.Run, kind: str) -> Mapping[str, float]:

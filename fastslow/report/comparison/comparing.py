@@ -36,9 +36,10 @@ class Comparison(NamedTuple):
     measures: tuple[str, ...]
     notes: tuple[str, ...]
 
-    def estimate(self, values: Sequence[float] | np.ndarray) -> statistics.Estimate:
+    def estimate(self, values: Mapping[statistics.Seeds, float]) -> statistics.Estimate:
         """Return mean, standard error and interval, of the kind this comparison uses."""
-        return statistics.estimate(values, statistics.INTERVALS[self.interval])
+        observed = statistics.by_seed(values)
+        return statistics.estimate(observed, statistics.INTERVALS[self.interval])
 
 
 class Effort(NamedTuple):
@@ -89,7 +90,7 @@ def compare(
     )
 
 
-def values(method: groups.Method, of: Callable[[runs.Run], float]) -> dict[tuple[int, int], float]:
+def values(method: groups.Method, of: Callable[[runs.Run], float]) -> dict[statistics.Seeds, float]:
     """Return a number of every run by its seeds."""
     return {run.seeds: of(run) for run in method.runs}
 
@@ -98,8 +99,17 @@ def difference(
     comparison: Comparison, method: groups.Method, of: Callable[[runs.Run], float]
 ) -> statistics.Estimate:
     """Return the mean of method - baseline over the runs paired by their seeds."""
-    own, other = values(method, of), values(baseline(comparison), of)
-    return comparison.estimate(statistics.paired_differences(own, other))
+    return paired(comparison, method, baseline(comparison), of)
+
+
+def paired(
+    comparison: Comparison,
+    method: groups.Method,
+    other: groups.Method,
+    of: Callable[[runs.Run], float],
+) -> statistics.Estimate:
+    """Return the mean of method - other over the runs paired by their seeds."""
+    return comparison.estimate(statistics.paired_differences(values(method, of), values(other, of)))
 
 
 def baseline(comparison: Comparison) -> groups.Method:
@@ -152,9 +162,10 @@ def _notes(
     """Say in words what a reader must know to read the numbers right."""
     return [
         f"Methods are compared {point}{_how(point)}.",
-        f"Intervals: 95%, {statistics.NAMES[interval]}, over runs (one per seed and order), each "
-        "on its own: not corrected for looking at several.",
+        f"Intervals: 95%, {statistics.NAMES[interval]}, over {_observations(methods)}, each on its "
+        "own: not corrected for looking at several.",
         *_few(methods, interval),
+        *_standing(everyone, methods, point),
         *_torn(everyone),
         *_left_out(methods, listed, point),
         *_without_effort(everyone, point),
@@ -179,10 +190,51 @@ def _few(methods: Sequence[groups.Method], interval: str) -> list[str]:
     found = []
     if single:
         found.append(f"One run only, so no error and no interval: {', '.join(single)}.")
-    counts = [len(method.runs) for method in methods if len(method.runs) > 1]
+    counts = [_observed(method) for method in methods if len(method.runs) > 1]
     if interval == "bootstrap" and counts and min(counts) < _FEW:
         found.append(f"With fewer than {_FEW} runs this bootstrap is too narrow; prefer t.")
     return found
+
+
+def _observations(methods: Sequence[groups.Method]) -> str:
+    """Name what is counted as one observation, see `statistics.by_seed`."""
+    if any(1 < _observed(method) < len(method.runs) for method in methods):
+        return "seeds, each the mean of its orders, which share data and start"
+    alone = [method for method in methods if len({run.seeds[0] for run in method.runs}) == 1]
+    if any(len(method.runs) > 1 for method in alone):
+        return "the orders of one seed (which do not tell what another seed would do)"
+    return "seeds"
+
+
+def _observed(method: groups.Method) -> int:
+    return statistics.by_seed({run.seeds: 0.0 for run in method.runs}).size
+
+
+def _standing(
+    everyone: Sequence[groups.Method], methods: Sequence[groups.Method], point: points.Point
+) -> list[str]:
+    """Say how far through the stream methods are at equal cost, and which tasks lie beyond."""
+    if point.effort is None:
+        return []
+    plan = dict.fromkeys(task for m in everyone for run in m.runs for task in runs.taught(run))
+    reached, beyond = [], []
+    for method, whole in zip(methods, everyone, strict=True):
+        counts = sorted(len(runs.taught(run)) for run in method.runs)
+        if not counts:
+            continue
+        total = max(len(runs.taught(run)) for run in whole.runs)
+        least, most = counts[0], counts[-1]
+        reached.append(
+            f"{method.label} {least if least == most else f'{least} to {most}'} of {total}"
+        )
+        untaught = [t for t in plan if all(t not in runs.taught(run) for run in method.runs)]
+        beyond += [f"{', '.join(untaught)} ({method.label})"] if untaught else []
+    told = [f"Lessons taught by then: {', '.join(reached)}."] if reached else []
+    if beyond:
+        told.append(
+            f"Not taught by then, so scored as it stands, and in the averages: {'; '.join(beyond)}."
+        )
+    return told
 
 
 def _torn(everyone: Sequence[groups.Method]) -> list[str]:

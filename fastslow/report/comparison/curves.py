@@ -60,7 +60,7 @@ def forgetting(comparison: comparing.Comparison) -> figures.Picture:
     labels.methods(drawn, grid[: len(names)], comparison)
     labels.reference(drawn, levels, "constant answer")
     told += "; grey line: the best constant answer" if levels else ""
-    caption = f"Test score of each task, mean and 95% interval over runs; {told}."
+    caption = f"Test score of each task, mean and 95% interval; {told}."
     return figures.Picture("forgetting", "Forgetting curves", caption, drawn)
 
 
@@ -114,7 +114,7 @@ def learning(comparison: comparing.Comparison) -> figures.Picture:
     drawn.supylabel("Mean test score of all tasks (0 to 1)", fontsize=8)
     labels.methods(drawn, grid, comparison)
     caption = (
-        "Mean score of all tasks with 95% interval over runs, at the mean effort of the runs; "
+        "Mean score of all tasks with 95% interval, at the mean effort of the runs; "
         "evaluations are not counted as effort."
     )
     return figures.Picture("learning", "Learning curves at equal cost", caption, drawn)
@@ -161,7 +161,7 @@ def prompts(comparison: comparing.Comparison) -> figures.Picture | None:
     panel.set_ylabel("Characters of the best prompt")
     panel.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     labels.methods(drawn, [panel], comparison)
-    caption = "Length of the best prompt as written down, mean over tasks, 95% interval over runs."
+    caption = "Length of the best prompt as written down, mean over tasks, 95% interval."
     return figures.Picture("prompts", "Growth of the prompts", caption, drawn)
 
 
@@ -173,7 +173,7 @@ def _line(
     values: np.ndarray,
 ) -> None:
     """Draw the mean of values (runs, places) with its band."""
-    drawn = series.band(comparison, places, values)
+    drawn = series.band(comparison, method, places, values)
     known = ~np.isnan(drawn.mean)
     if not known.any():
         return
@@ -197,8 +197,8 @@ def _trajectories(
     scores, drifts = np.where(known, scores, np.nan), np.where(known, drifts, np.nan)
     if len(method.runs) > 1:
         panel.plot(drifts.T, scores.T, color=look.colour, lw=0.7, alpha=_SINGLE_RUN)
-    up = series.band(comparison, drifts, scores)
-    across = series.band(comparison, scores, drifts)
+    up = series.band(comparison, method, drifts, scores)
+    across = series.band(comparison, method, scores, drifts)
     if not len(up.mean):
         return
     panel.plot(across.mean, up.mean, **looks.line(look), zorder=3, clip_on=False)
@@ -222,7 +222,7 @@ def _has_drift(comparison: comparing.Comparison, condition: str, direction: str)
 
 def _since_first(run: runs.Run, task: str, absolute: bool) -> series.Series:
     """Return the scores of a task by lessons taught; `absolute`, or since the task's first."""
-    lessons = series.taught(run)
+    lessons = runs.taught(run)
     first = 0 if absolute or task not in lessons else lessons.index(task)
     return {place - first: score for place, score in series.task_scores(run, task).items()}
 
@@ -256,13 +256,13 @@ def _mean_matrix(
 
 def _in_order(run: runs.Run, names: Sequence[str]) -> list[str]:
     """Return the tasks as the run taught them, then those it never taught."""
-    return list(dict.fromkeys((*series.taught(run), *names)))
+    return list(dict.fromkeys((*runs.taught(run), *names)))
 
 
 def _numbers(run: runs.Run, names: Sequence[str]) -> list[int]:
     """Return per lesson the number of its task, in the order in which the run taught them."""
     order = _in_order(run, names)
-    return [order.index(task) for task in series.taught(run)]
+    return [order.index(task) for task in runs.taught(run)]
 
 
 def _evaluations(methods: Sequence[groups.Method]) -> int:

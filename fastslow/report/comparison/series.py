@@ -16,7 +16,7 @@ Series = Mapping[int, float]  # place (lessons taught, or since a task's first) 
 
 
 class Band(NamedTuple):
-    """A mean over runs with its interval, each (places,); NaN bounds where there is one run."""
+    """A mean over seeds with its interval, each (places,); NaN bounds where there is one."""
 
     places: np.ndarray
     mean: np.ndarray
@@ -24,13 +24,21 @@ class Band(NamedTuple):
     high: np.ndarray
 
 
-def band(comparison: comparing.Comparison, places: np.ndarray, values: np.ndarray) -> Band:
-    """Average values (runs, places); a place that only one of several runs has is left out.
+def band(
+    comparison: comparing.Comparison,
+    method: groups.Method,
+    places: np.ndarray,
+    values: np.ndarray,
+) -> Band:
+    """Average values (runs, places) of a method's runs; what only one of several has is left out.
 
     `places` (places,), or (runs, places) to average them too.
     """
     enough = (~np.isnan(values)).sum(axis=0) >= min(2, len(values))
-    found = [comparison.estimate(column) for column in values.T[enough]]
+    seeds = [run.seeds for run in method.runs]
+    found = [
+        comparison.estimate(dict(zip(seeds, column, strict=True))) for column in values.T[enough]
+    ]
     of_runs = np.broadcast_to(places, values.shape)[:, enough].T
     centres = [matrices.mean(column) for column in of_runs]
     columns = [[getattr(one, name) for one in found] for name in ("mean", "low", "high")]
@@ -88,11 +96,6 @@ def task_scores(run: runs.Run, task: str) -> Series:
     return by_lessons(run, matrix.scores[:, matrix.task_names.index(task)])
 
 
-def taught(run: runs.Run) -> list[str]:
-    """Return the task of every lesson."""
-    return [row["task"] for row in records.of_kind(run.rows, "lesson")]
-
-
 def constants(methods: Sequence[groups.Method]) -> dict[str, float]:
     """Return what the best constant answer scores, by task; {} where no run recorded it."""
     return {
@@ -105,6 +108,6 @@ def constants(methods: Sequence[groups.Method]) -> dict[str, float]:
 
 def common_plan(methods: Sequence[groups.Method]) -> list[str] | None:
     """Return the task of every lesson if all runs agree as far as they go, else None."""
-    plans = [taught(run) for method in methods for run in method.runs]
+    plans = [runs.taught(run) for method in methods for run in method.runs]
     longest = max(plans, key=len, default=[])
     return longest if all(plan == longest[: len(plan)] for plan in plans) else None

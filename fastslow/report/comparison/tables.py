@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -55,7 +56,9 @@ def by_task(comparison: comparing.Comparison) -> table.Table:
             method.label,
             *(
                 _interval_cell(
-                    comparison.estimate([last_score(name, run) for run in method.runs]),
+                    comparison.estimate(
+                        comparing.values(method, functools.partial(last_score, name))
+                    ),
                     wording.score,
                 )
                 for name in names
@@ -72,7 +75,7 @@ def by_task(comparison: comparing.Comparison) -> table.Table:
 
 def estimates(comparison: comparing.Comparison) -> table.Table:
     """Return every measure of every method with its standard error and interval."""
-    header = ("Measure", "Better", "Method", "Runs", "Mean", "Std. error", "95% interval")
+    header = ("Measure", "Better", "Method", "n", "Mean", "Std. error", "95% interval")
     body = []
     for name in comparison.measures:
         measure = measures.MEASURES[name]
@@ -94,7 +97,7 @@ def estimates(comparison: comparing.Comparison) -> table.Table:
 
 def differences(comparison: comparing.Comparison) -> table.Table:
     """Return method - baseline, over runs of the same seeds, and what can be concluded."""
-    header = ("Measure", "Method", "Pairs", "Difference", "Std. error", "95% interval", "Reads")
+    header = ("Measure", "Method", "n", "Difference", "Std. error", "95% interval", "Reads")
     body = []
     for name in comparison.measures:
         measure = measures.MEASURES[name]
@@ -117,11 +120,17 @@ def differences(comparison: comparing.Comparison) -> table.Table:
 
 
 def verdict(found: statistics.Estimate, better: str) -> str:
-    """Say what an interval of a difference says: better, worse, no difference seen, or nothing."""
+    """Say what an interval of a difference says: better, worse, no difference seen, or nothing.
+
+    A difference that is the same in every pair has an interval without width, which no few coarse
+    scores deserve: it decides nothing, unless it is none.
+    """
     if math.isnan(found.low):
         return wording.MISSING
+    if found.low == found.high:
+        return "undecided" if found.mean else "equal"
     if found.low <= 0 <= found.high:
-        return "equal" if found.low == found.high else "undecided"
+        return "undecided"
     return "better" if (found.mean > 0) == (better == "higher") else "worse"
 
 
@@ -201,7 +210,7 @@ def _others(comparison: comparing.Comparison) -> list[groups.Method]:
 def _estimate(
     comparison: comparing.Comparison, method: groups.Method, measure: measures.Measure
 ) -> statistics.Estimate:
-    return comparison.estimate(list(comparing.values(method, measure.of).values()))
+    return comparison.estimate(comparing.values(method, measure.of))
 
 
 def _cell(

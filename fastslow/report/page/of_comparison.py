@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -50,25 +51,41 @@ def render(
 
 
 def _headlines(comparison: comparing.Comparison) -> list[headlines.Headline]:
-    """Return the best method by each of a few measures, and how the others did."""
+    """Return the best method by each of a few measures, if runs tell, and how the others did."""
     found = []
-    for name in (name for name in _TOLD if name in measures.MEASURES):
+    for name in (name for name in _TOLD if name in comparison.measures):
         measure = measures.MEASURES[name]
         means = {
-            method.label: comparison.estimate(list(comparing.values(method, measure.of).values()))
+            method.label: comparison.estimate(comparing.values(method, measure.of))
             for method in comparison.methods
         }
-        known = {label: one for label, one in means.items() if not math.isnan(one.mean)}
+        known = [m for m in comparison.methods if not math.isnan(means[m.label].mean)]
         if len(known) < 2:
             continue
         sign = -1 if measure.better == "higher" else 1
-        order = sorted(known, key=lambda label: sign * known[label].mean)
-        best = known[order[0]].mean
-        tied = [label for label in order if known[label].mean == best]
-        figure = "all alike" if len(tied) == len(order) else ", ".join(tied)
-        listed = ", ".join(f"{label} {_interval(known[label], measure)}" for label in order)
+        order = sorted(known, key=lambda method: sign * means[method.label].mean)
+        figure = _leaders(comparison, order, measure)
+        listed = ", ".join(f"{m.label} {_interval(means[m.label], measure)}" for m in order)
         found.append(headlines.Headline(_QUESTIONS[name], figure, f"{measure.title}: {listed}."))
     return found
+
+
+def _leaders(
+    comparison: comparing.Comparison, order: Sequence[groups.Method], measure: measures.Measure
+) -> str:
+    """Name the best of methods in order, with those that are not shown to be worse."""
+    best, *others = order
+    differences = [comparing.paired(comparison, other, best, measure.of) for other in others]
+    beside = [
+        other.label
+        for other, difference in zip(others, differences, strict=True)
+        if tables.verdict(difference, measure.better) != "worse"
+    ]
+    if all(difference.mean == 0 for difference in differences):
+        return "all alike"
+    if all(math.isnan(difference.low) for difference in differences):
+        return f"{best.label}, by single runs"
+    return " or ".join([best.label, *beside]) if len(beside) < len(others) else "undecided"
 
 
 def _interval(found: statistics.Estimate, measure: measures.Measure) -> str:
@@ -117,8 +134,10 @@ def _warnings(comparison: comparing.Comparison) -> list[str]:
     ]
     for method in comparison.methods:
         for task, constant in constants.items():
-            count = sum(cautions.last_count(task, run.rows) for run in method.runs)
-            score = comparison.estimate([tables.last_score(task, run) for run in method.runs]).mean
+            # The runs answer the same items: more runs are no more items.
+            count = min((cautions.last_count(task, run.rows) for run in method.runs), default=0)
+            last = functools.partial(tables.last_score, task)
+            score = comparison.estimate(comparing.values(method, last)).mean
             if found := cautions.beside_constant(score, constant, count):
                 always = f"the {wording.score(constant)} of the best constant answer"
                 told.append(f"{method.label} on {task}: {wording.score(score)} {found} {always}.")

@@ -41,7 +41,7 @@ def test_estimates_are_those_of_the_metrics_of_every_run(directory):
             values = [one[name] for one in wanted]
             found = comparing.values(_of(comparison, label), measures.MEASURES[name].of)
             assert list(found.values()) == values
-            estimate = comparison.estimate(values)
+            estimate = comparison.estimate(found)
             assert estimate.mean == pytest.approx(sum(values) / 3)
             half = 4.30265 * np.std(values, ddof=1) / math.sqrt(3)
             assert estimate.high - estimate.mean == pytest.approx(half, rel=1e-5)
@@ -207,7 +207,7 @@ def test_one_run_has_no_interval_and_that_is_said(tmp_path):
 
 def test_the_interval_is_named_and_a_narrow_one_warned_of(directory):
     t = _compare(directory).notes
-    assert any("95%, Student's t, over runs" in note for note in t)
+    assert any("95%, Student's t, over seeds, each on its own" in note for note in t)
     notes = _compare(directory, interval="bootstrap").notes
     assert any("percentile bootstrap with 10,000 resamples" in note for note in notes)
     assert any("too narrow" in note for note in notes)
@@ -244,7 +244,40 @@ def test_a_missing_score_leaves_the_metric_undefined_and_the_count_says_so(tmp_p
     of = measures.MEASURES["average_accuracy"].of
     found = comparing.values(comparison.methods[0], of)
     assert math.isnan(found[0, 0])
-    assert comparison.estimate(list(found.values())).size == 1
+    assert comparison.estimate(found).size == 1
+
+
+def test_orders_of_a_seed_are_averaged_before_means_and_that_is_said(tmp_path):
+    for seed, order in ((0, 0), (0, 1), (1, 0)):
+        synthetic.write(tmp_path / f"{seed}{order}", seed=seed, order_seed=order)
+    comparison = _compare(tmp_path)
+    assert any("over seeds, each the mean of its orders" in note for note in comparison.notes)
+    assert comparison.estimate({(0, 0): 0.1, (0, 1): 0.3, (1, 0): 0.4}).mean == pytest.approx(0.3)
+
+
+def test_orders_of_one_seed_alone_are_said_to_tell_nothing_of_another(tmp_path):
+    for order in (0, 1):
+        synthetic.write(tmp_path / str(order), order_seed=order)
+    assert any("over the orders of one seed (which" in note for note in _compare(tmp_path).notes)
+
+
+def test_at_equal_cost_it_is_said_how_far_methods_are_and_what_they_were_not_taught(tmp_path):
+    synthetic.write(tmp_path / "a", "slow_only")
+    synthetic.write(tmp_path / "b", "slow_only", seed=1)
+    synthetic.write(tmp_path / "c", "interleave")
+    assert not any("taught by then" in note for note in _compare(tmp_path).notes)
+    comparison = _compare(tmp_path, at_equal="tokens")
+    (standing,) = [note for note in comparison.notes if note.startswith("Lessons taught by then")]
+    counts = {method.label: len(runs.taught(method.runs[0])) for method in comparison.methods}
+    assert standing == (
+        "Lessons taught by then: "
+        + ", ".join(f"{label} {count} of 6" for label, count in counts.items())
+        + "."
+    )
+    assert min(counts.values()) < 6
+    behind = min(counts, key=counts.__getitem__)
+    (beyond,) = [note for note in comparison.notes if note.startswith("Not taught by then")]
+    assert f"({behind})" in beyond
 
 
 def test_two_order_seeds_that_draw_one_order_are_one_run(tmp_path):

@@ -114,7 +114,7 @@ def test_forgetting_curves_are_the_means_of_the_runs_with_their_intervals(compar
     line = _lines(panel, comparison)["interleave"]
     np.testing.assert_array_equal(line.get_xdata(), [0, 2, 4, 6])
     np.testing.assert_allclose(line.get_ydata(), np.mean(scores, axis=0))
-    estimate = comparison.estimate([one[2] for one in scores])
+    estimate = comparison.estimate({(seed, 0): one[2] for seed, one in enumerate(scores)})
     band = next(
         b
         for b in panel.collections
@@ -262,8 +262,7 @@ def test_the_summary_reads_as_the_estimates(directory, interval):
     comparison = _compare(directory, interval=interval)
     shown = tables.summary(comparison)
     of = measures.MEASURES["forgetting"].of
-    values = list(comparing.values(comparison.methods[1], of).values())
-    found = comparison.estimate(values)
+    found = comparison.estimate(comparing.values(comparison.methods[1], of))
     cell = shown.rows[1][shown.header.index("Forgetting ↓")]
     assert cell.startswith(f"+{found.mean:.3f}")
     if interval == "t":
@@ -280,11 +279,13 @@ def test_the_summary_reads_as_the_estimates(directory, interval):
         ([-0.1, -0.2, -0.15], "lower", "better"),
         ([-0.1, 0.2, 0.15], "higher", "undecided"),
         ([0.0, 0.0, 0.0], "higher", "equal"),
+        ([0.015625, 0.015625], "higher", "undecided"),
         ([0.1], "higher", "–"),
     ],
 )
 def test_a_difference_reads_by_its_interval_and_the_direction(comparison, values, better, reads):
-    assert tables.verdict(comparison.estimate(values), better) == reads
+    found = comparison.estimate({(seed, 0): value for seed, value in enumerate(values)})
+    assert tables.verdict(found, better) == reads
 
 
 def test_the_tables_on_terminal_and_in_files_say_the_same(comparison, written):
@@ -307,7 +308,7 @@ def test_the_csv_holds_every_estimate_in_full(comparison, written):
     row = next(r for r in rows if (r["method"], r["measure"]) == ("interleave", "average_accuracy"))
     of = measures.MEASURES["average_accuracy"].of
     method = next(m for m in comparison.methods if m.label == "interleave")
-    found = comparison.estimate(list(comparing.values(method, of).values()))
+    found = comparison.estimate(comparing.values(method, of))
     assert (int(row["size"]), float(row["mean"]), float(row["low"])) == (3, found.mean, found.low)
     assert float(row["difference_mean"]) == comparing.difference(comparison, method, of).mean
     assert (row["unit"], row["better"], row["interval"]) == ("score", "higher", "t")
@@ -408,9 +409,20 @@ def test_between_its_evaluations_a_run_is_on_the_line_between_them():
 def test_a_place_that_one_of_several_runs_has_is_left_out_of_a_band(comparison):
     places, values = series.align([{0: 0.1, 2: 0.5}, {0: 0.3, 2: 0.7, 4: 0.9}])
     assert list(places) == [0, 2, 4]
-    band = series.band(comparison, places, values)
+    two, one = (comparison.methods[0]._replace(runs=comparison.methods[0].runs[:n]) for n in (2, 1))
+    band = series.band(comparison, two, places, values)
     assert list(band.places) == [0, 2]
     np.testing.assert_allclose(band.mean, [0.2, 0.6])
-    alone = series.band(comparison, *series.align([{0: 0.1, 4: 0.9}]))
+    alone = series.band(comparison, one, *series.align([{0: 0.1, 4: 0.9}]))
     assert list(alone.mean) == [0.1, 0.9]
     assert np.isnan(alone.low).all()
+
+
+def test_quadrants_that_only_some_runs_have_are_not_drawn(directory):
+    whole = _compare(directory)
+    with figures.print_style():
+        assert bars.quadrants(whole) is not None
+        method = whole.methods[0]
+        cut = method.runs[0]._replace(rows=records.of_kind(method.runs[0].rows, "evaluation"))
+        some = whole._replace(methods=(method._replace(runs=(cut, *method.runs[1:])),))
+        assert bars.quadrants(some) is None

@@ -92,3 +92,29 @@ def test_a_method_that_learned_nothing_is_not_praised_for_forgetting_nothing(tmp
     assert told == [
         f"{idle.label} gained nothing, so there was nothing to forget, and no reason to drift."
     ]
+
+
+def _headline(folder, question, **options):
+    page = _render(comparing.compare([str(folder / "*")], **options))
+    told = [text for text in page.texts[page.texts.index(question) + 1 :] if text.strip()]
+    return told[0]
+
+
+def test_methods_that_runs_do_not_tell_apart_are_not_ranked(tmp_path):
+    for seed in range(3):
+        for name in ("slow_only", "interleave"):
+            synthetic.write(tmp_path / f"{name}{seed}", name, seed=seed, noise=1.0)
+    assert _headline(tmp_path, "Who learned most") == "undecided"
+
+
+def test_a_winner_by_single_runs_is_called_that(tmp_path):
+    for name in ("slow_only", "interleave"):
+        synthetic.write(tmp_path / name, name)
+    assert _headline(tmp_path, "Who was cheapest").endswith(", by single runs")
+
+
+def test_measures_that_were_not_asked_for_make_no_headline(comparison, tmp_path):
+    folder = synthetic.write_many(tmp_path, seeds=2)
+    page = _render(comparing.compare([str(folder / "*")], metrics=["tokens"]))
+    assert "Who was cheapest" in page.texts
+    assert "Who learned most" not in page.texts
