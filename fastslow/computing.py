@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import warnings
 
 import jax
 
@@ -20,9 +21,16 @@ def prepare() -> None:
 
 
 def keep_programs() -> None:
-    """Let jax keep compiled programs across processes, in the user's cache directory."""
+    """Let jax keep compiled programs across processes, in the user's cache directory.
+
+    One that cannot be made is told and no obstacle: every process then compiles for itself.
+    """
     directory = cache.directory() / "compiled"
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        warnings.warn(f"compiled programs are not kept: {error}", stacklevel=2)
+        return
     jax.config.update("jax_compilation_cache_dir", str(directory))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 

@@ -20,9 +20,9 @@ class NullChannel:
     def absorb(
         self, state: types.ModelState, lesson: types.Lesson, budget: int, seed: int
     ) -> tuple[dict[str, None], types.Absorbed]:
-        """Return the empty state and say that there is nothing to learn with."""
+        """Return the state as it is and say that there is nothing to learn with."""
         reason = f"this run has no {self.channel} channel"
-        return {}, types.Absorbed(self.channel, "skipped", reason)
+        return getattr(state, self.channel), types.Absorbed(self.channel, "skipped", reason)
 
     def save(self, state: dict[str, None]) -> types.Saved:
         """Return nothing to store."""

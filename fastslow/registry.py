@@ -6,6 +6,7 @@ import difflib
 import importlib
 import inspect
 import reprlib
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -47,7 +48,7 @@ class OptionError(errors.UserError, TypeError):
 
 
 class PluginError(errors.UserError, TypeError):
-    """A factory made something else than a plug-in of its kind."""
+    """A factory of one's own failed, or made something else than a plug-in of its kind."""
 
 
 class Registry(Generic[T]):
@@ -99,8 +100,14 @@ class Registry(Generic[T]):
                 self._check(name, parameter, options[parameter.name])
             elif parameter.name not in wanted and _is_required(parameter):
                 raise OptionError(f"{self.kind} {name!r} needs the option {parameter.name!r}")
-        with errors.during(f"making the {self.kind} {name!r}"):
+        try:
             made = factory(**wanted, **options)
+        except Exception as error:
+            if name in self._factories or isinstance(error, errors.UserError):
+                raise
+            raise PluginError(
+                f"{name!r} raised {type(error).__name__}: {error} ({_place(error, factory)})"
+            ) from error
         if not isinstance(made, self._makes):
             raise PluginError(
                 f"{name!r} made {reprlib.repr(made)}, which is no {self.kind}: it must return "
@@ -122,6 +129,17 @@ class Registry(Generic[T]):
             (name, (inspect.getdoc(factory) or "").partition("\n")[0])
             for name, factory in self._factories.items()
         ]
+
+
+def _place(error: Exception, factory: Callable[..., Any]) -> str:
+    """Return "file:line" of the factory's own line that failed, or of where the error was."""
+    frames = traceback.extract_tb(error.__traceback__)
+    try:
+        source = inspect.getsourcefile(inspect.unwrap(factory))
+    except TypeError:  # a partial or another object that is called
+        source = None
+    *_, where = [frame for frame in frames if frame.filename == source] or frames
+    return f"{where.filename}:{where.lineno}"
 
 
 def _is_required(parameter: inspect.Parameter) -> bool:

@@ -11,6 +11,7 @@ import pathlib
 import platform
 import subprocess
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
@@ -107,6 +108,25 @@ def write_config(
         made_with = {"events": events, "versions": versions(), "git": git_commit()}
         content = {"schema": SCHEMA, **wanted, **made_with}
         files.write_json_atomic(path, content)
+
+
+def note_resumption(directory: pathlib.Path, event: int) -> None:
+    """Add to config.json, and warn, that events from `event` on are made by other code than before.
+
+    Under the same code and packages a resumed run equals an uninterrupted one; here it may not.
+    """
+    content = read_config(directory)
+    now = {"versions": versions(), "git": git_commit()}
+    before = ([content, *content.get("resumed", [])])[-1]
+    changed = config.differences({key: before.get(key) for key in now}, now)
+    if changed:
+        resumed = [*content.get("resumed", []), {"event": event, **now}]
+        files.write_json_atomic(directory / "config.json", {**content, "resumed": resumed})
+        warnings.warn(
+            f"{directory} goes on under other code or packages from event {event} on, so that its "
+            f"result may not be that of one go: {'; '.join(changed)}",
+            stacklevel=2,
+        )
 
 
 def read_config(directory: pathlib.Path) -> dict[str, Any]:

@@ -56,6 +56,7 @@ def run(
                 wanted = {"config": encoded, **identity}
                 events = sum(1 for _ in experiment.stream.events())
                 run_directory.write_config(directory, wanted, events)
+                run_directory.note_resumption(directory, state.position)
                 carry_out(experiment, state, directory, watcher, keep)
         report.show(directory)
 

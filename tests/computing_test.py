@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from fastslow import computing
+
 CHURN = """
 import pathlib
 import sys
@@ -44,3 +46,10 @@ def left_over(mode: str) -> float:
 def test_freed_arrays_between_small_ones_go_back_to_the_system():
     assert left_over("mapped") < 10
     assert left_over("as it is") > 100  # what is mended: without this, the option has no use
+
+
+def test_a_cache_that_cannot_be_made_is_told_and_no_obstacle(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("FASTSLOW_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    with pytest.warns(UserWarning, match="compiled programs are not kept: .*file"):
+        computing.keep_programs()

@@ -102,3 +102,16 @@ def test_an_error_in_ones_own_module_keeps_its_traceback_and_says_what_for(tmp_p
         WORDS.get("half_written:shout")
     (note,) = caught.value.__notes__
     assert note == "This happened while importing 'half_written' for 'half_written:shout'."
+
+
+def broken() -> str:
+    """Fail as a factory of one's own may."""
+    first, _ = [1]
+    return str(first)
+
+
+def test_a_factory_of_ones_own_that_fails_is_named_with_its_line():
+    line = broken.__code__.co_firstlineno + 2
+    message = rf"'{__name__}:broken' raised ValueError: not enough .*registry_test.py:{line}\)"
+    with pytest.raises(registry.PluginError, match=message):
+        WORDS.build(f"{__name__}:broken")

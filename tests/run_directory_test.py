@@ -20,6 +20,22 @@ def test_a_fresh_directory_gets_a_configuration_with_versions(tmp_path):
     assert len(found["git"].rstrip("+")) == 40
 
 
+def test_going_on_under_the_same_code_leaves_no_trace_and_under_other_code_is_noted(
+    tmp_path, monkeypatch
+):
+    run_directory.write_config(tmp_path, WANTED)
+    begun = run_directory.read_config(tmp_path)
+    run_directory.note_resumption(tmp_path, 3)
+    assert run_directory.read_config(tmp_path) == begun
+    monkeypatch.setattr(run_directory, "git_commit", lambda: "f" * 40)
+    with pytest.warns(UserWarning, match=r"from event 3 on.*git: '.*' -> 'ffff"):
+        run_directory.note_resumption(tmp_path, 3)
+    run_directory.note_resumption(tmp_path, 5)  # as it was the last time
+    (noted,) = run_directory.read_config(tmp_path).pop("resumed")
+    assert noted == {"event": 3, "versions": begun["versions"], "git": "f" * 40}
+    run_directory.check(tmp_path, WANTED, resume=True)
+
+
 def test_a_used_directory_needs_resume(tmp_path):
     run_directory.write_config(tmp_path, WANTED)
     with pytest.raises(run_directory.RunDirectoryError, match=r"an unfinished run.*--resume"):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from fastslow import types
 
 T = TypeVar("T")
+_STATES = 3  # weights remembered: of the base model, before a lesson, after it
 
 
 class Entry(NamedTuple):
@@ -24,11 +25,13 @@ class Memo:
     Weights count as the same only if they are the same object: states are frozen, and a channel
     that changes nothing returns the state it was given. The cost of a result given again has the
     tokens and operations of the first time, so that a resumed run, which remembers nothing, adds up
-    to the same, but no seconds.
+    to the same, but no seconds. Results under weights that others have taken the place of are
+    forgotten: a state holds the weights and the moments of the optimiser.
     """
 
     def __init__(self) -> None:
         self._known: dict[Hashable, Entry] = {}
+        self._states: list[types.PyTree] = []  # weights in use, the last asked for at the end
 
     def __call__(
         self,
@@ -38,6 +41,7 @@ class Memo:
         compute: Callable[[], tuple[T, types.Cost]],
     ) -> tuple[T, types.Cost]:
         """Return what `compute` returns for these weights and inputs."""
+        self._keep(weights)
         known = self._known.get(key)
         if known is not None and known.weights is weights and known.inputs == inputs:
             result, cost = known.result
@@ -45,3 +49,11 @@ class Memo:
         computed = compute()
         self._known[key] = Entry(weights, inputs, computed)
         return computed
+
+    def _keep(self, weights: types.PyTree) -> None:
+        self._states = [one for one in self._states if one is not weights] + [weights]
+        if len(self._states) > _STATES:
+            gone = self._states.pop(0)
+            self._known = {
+                k: entry for k, entry in self._known.items() if entry.weights is not gone
+            }

@@ -16,7 +16,8 @@ answer is followed by a blank line, every input by a line break, so that a promp
     question
 
 (with a final line break). Its prefix is the text before the question, encoded on its own, and an
-answer is one line: it ends at the first token that starts with a line break.
+answer is one line: it ends with the first token that has a line break in it, which may hold the
+answer's last characters too (many tokenizers glue line breaks to punctuation).
 
 As in transformers and llama.cpp, a special token that is spelled out in a message is that token.
 """
@@ -65,10 +66,12 @@ class _Lead(NamedTuple):
 
 
 class _Style(NamedTuple):
-    """A way to write messages: with the model's template, or flat."""
+    """A way to write messages and to read answers: with the model's template, or flat."""
 
     full: Callable[[Sequence[types.Message]], str]
     lead: Callable[[tuple[types.Message, ...]], _Lead]
+    answer: Callable[[str], tuple[int, ...]]  # with the stop token
+    text: Callable[[Sequence[int]], str]  # of a completion, with or without its stop token
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,11 +101,14 @@ class ChatFormat:
 
     def encode_answer(self, text: str) -> tuple[int, ...]:
         """Return the tokens of an assistant's answer, with the stop token that ends it."""
-        return (*_encode(self.tokenizer, text), self.end_of_turn)
+        return self.style.answer(text)
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """Return the text of tokens, special tokens left out; invalid UTF-8 becomes U+FFFD."""
-        return self.tokenizer.decode([int(token) for token in tokens], skip_special_tokens=True)
+        """Return the text of a completion up to where it ended; invalid UTF-8 becomes U+FFFD.
+
+        Special tokens, and the stop token if it is there, are left out.
+        """
+        return self.style.text([int(token) for token in tokens])
 
 
 def build(spec: ChatSpec) -> ChatFormat:
@@ -112,6 +118,8 @@ def build(spec: ChatSpec) -> ChatFormat:
     no token to stop at.
     """
     tokenizer = tokenizers.Tokenizer.from_str(spec.tokenizer)
+    tokenizer.no_truncation()  # files keep what their last user had set
+    tokenizer.no_padding()
     if not spec.template:
         return _flat(tokenizer, spec)
     variables = {"bos_token": spec.bos, "eos_token": spec.eos}
@@ -120,6 +128,11 @@ def build(spec: ChatSpec) -> ChatFormat:
 
 def _encode(tokenizer: tokenizers.Tokenizer, text: str) -> tuple[int, ...]:
     return tuple(tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+def _decode(tokenizer: tokenizers.Tokenizer, tokens: Sequence[int]) -> str:
+    text: str = tokenizer.decode(list(tokens), skip_special_tokens=True)
+    return text
 
 
 def _templated(
@@ -136,7 +149,30 @@ def _templated(
 
     end = _end_of_turn(tokenizer, spec, render, specials)
     stops = frozenset(spec.stop_tokens) | {end}
-    return ChatFormat(tokenizer, stops, end, _Style(lambda m: render(m, True), lead), spec)
+    before = _before_answer(render, specials)
+    start = _encode(tokenizer, before)
+
+    def answer(text: str) -> tuple[int, ...]:
+        whole = _encode(tokenizer, before + text)
+        follows = whole[: len(start)] == start  # not where a merge crosses into the answer
+        return (*(whole[len(start) :] if follows else _encode(tokenizer, text)), end)
+
+    def text_of(tokens: Sequence[int]) -> str:
+        ended = tokens and tokens[-1] in stops
+        return _decode(tokenizer, tokens[:-1] if ended else tokens)
+
+    style = _Style(lambda m: render(m, True), lead, answer, text_of)
+    return ChatFormat(tokenizer, stops, end, style, spec)
+
+
+def _before_answer(render: template_lib.Render, specials: re.Pattern[str]) -> str:
+    """Return the text between the last special token and an answer.
+
+    Tokenizers that mark the beginning of a text would mark an answer that is encoded alone.
+    """
+    text = render((types.Message("user", "?"),), True)
+    end = max((match.end() for match in specials.finditer(text)), default=0)
+    return text[end:] if end else ""
 
 
 def _boundaries(tokenizer: tokenizers.Tokenizer) -> re.Pattern[str]:
@@ -176,9 +212,20 @@ def _flat(tokenizer: tokenizers.Tokenizer, spec: ChatSpec) -> ChatFormat:
         text = full(earlier)
         return _Lead(text, len(text), _encode(tokenizer, text))
 
-    blank_line = _encode(tokenizer, "\n\n")
-    stops = frozenset(spec.stop_tokens) | _line_breaks(tokenizer)
-    return ChatFormat(tokenizer, stops, blank_line[0], _Style(full, lead), spec)
+    breaks = _line_breaks(tokenizer)
+
+    def answer(text: str) -> tuple[int, ...]:
+        tokens = _encode(tokenizer, text + "\n\n")
+        while len(tokens) > 1 and tokens[-1] in breaks and tokens[-2] in breaks:
+            tokens = tokens[:-1]
+        return tokens
+
+    def text_of(tokens: Sequence[int]) -> str:
+        return _decode(tokenizer, tokens).partition("\n")[0]
+
+    end = _encode(tokenizer, "\n\n")[0]
+    style = _Style(full, lead, answer, text_of)
+    return ChatFormat(tokenizer, frozenset(spec.stop_tokens) | breaks, end, style, spec)
 
 
 def _flat_turn(message: types.Message) -> str:
@@ -186,7 +233,7 @@ def _flat_turn(message: types.Message) -> str:
 
 
 def _line_breaks(tokenizer: tokenizers.Tokenizer) -> frozenset[int]:
-    """Return the tokens whose text starts with a line break."""
+    """Return the tokens with a line break in their text."""
     ids = range(tokenizer.get_vocab_size())
     texts = tokenizer.decode_batch([[i] for i in ids], skip_special_tokens=True)
-    return frozenset(i for i, text in zip(ids, texts, strict=True) if text.startswith("\n"))
+    return frozenset(i for i, text in zip(ids, texts, strict=True) if "\n" in text)

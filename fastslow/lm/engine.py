@@ -323,7 +323,7 @@ class Engine:
         completions = []
         for row in range(count):
             length, ended = int(lengths[row]), bool(finished[row])
-            text = self._chat.decode(tokens[row, : length - ended].tolist())
+            text = self._chat.decode(tokens[row, :length].tolist())
             completions.append(
                 types.Completion(
                     text, tokens[row, :length].copy(), logprobs[row, :length].copy(), ended

@@ -186,6 +186,7 @@ def _chat(file: _File) -> chat.ChatSpec:
         template=file.get("tokenizer.chat_template", ""),
         bos="" if bos is None else tokens[bos],
         eos="" if stops[0] is None else tokens[stops[0]],
-        adds_bos=file.get("tokenizer.ggml.add_bos_token", False),
+        adds_bos=bos is not None
+        and file.get("tokenizer.ggml.add_bos_token", tokenizer.adds_bos(style)),
         stop_tokens=tuple(dict.fromkeys(stop for stop in stops if stop is not None)),
     )

@@ -30,7 +30,7 @@ class Chat(Protocol):
         ...
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """Return the text of a completion without special tokens."""
+        """Return the text of a completion, without its stop token and special tokens."""
         ...
 
 

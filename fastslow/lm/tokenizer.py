@@ -23,6 +23,7 @@ class _Style(NamedTuple):
     pre_tokenizer: Callable[[], pre_tokenizers.PreTokenizer]
     normalizer: Callable[[], normalizers.Normalizer] | None = None
     ignore_merges: bool = False  # a piece that is a token stays whole
+    adds_bos: bool = False  # where the file does not say
 
 
 def _gpt2() -> pre_tokenizers.PreTokenizer:
@@ -51,9 +52,9 @@ def _qwen2() -> pre_tokenizers.PreTokenizer:
 _STYLES: Mapping[str, _Style] = {
     "gpt-2": _Style(_gpt2),
     "smollm": _Style(_smollm),
-    "llama-bpe": _Style(_llama3, ignore_merges=True),
-    "llama3": _Style(_llama3, ignore_merges=True),
-    "llama-v3": _Style(_llama3, ignore_merges=True),
+    "llama-bpe": _Style(_llama3, ignore_merges=True, adds_bos=True),
+    "llama3": _Style(_llama3, ignore_merges=True, adds_bos=True),
+    "llama-v3": _Style(_llama3, ignore_merges=True, adds_bos=True),
     "qwen2": _Style(_qwen2, normalizers.NFC),
     "deepseek-r1-qwen": _Style(_qwen2, normalizers.NFC),
 }
@@ -62,6 +63,14 @@ _STYLES: Mapping[str, _Style] = {
 def styles() -> tuple[str, ...]:
     """Return the values of tokenizer.ggml.pre that `from_vocabulary` accepts."""
     return tuple(_STYLES)
+
+
+def adds_bos(style: str) -> bool:
+    """Return whether texts of a style start with the BOS token unless a file says otherwise.
+
+    As llama.cpp has it.
+    """
+    return _STYLES[style].adds_bos
 
 
 def from_vocabulary(

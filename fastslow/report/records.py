@@ -124,13 +124,15 @@ def append(directory: files.PathLike, row: Row, seconds: float) -> None:
     path = path_of(directory)
     timed = {**row, "timing": {"seconds": seconds}}
     line = files.encode_json(timed) + b"\n"
-    with files.naming(path), open(path, "ab+") as file:
+    # Unbuffered: what a full disk did not take must not be written on closing.
+    with files.naming(path), open(path, "ab+", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
         if size and _last_byte(file) != b"\n":
             raise RecordsError(f"{path} ends in a torn row: resume the run to mend it")
         try:
-            file.write(line)
-            file.flush()
+            rest = memoryview(line)
+            while rest:
+                rest = rest[file.write(rest) :]
             os.fsync(file.fileno())
         except OSError:
             os.ftruncate(file.fileno(), size)

@@ -38,12 +38,15 @@ def decision(given: Any, made: types.Scheduler) -> types.Decision:
 
 
 def state(given: Any, made: types.Scheduler, method: str) -> types.Json:
-    """Return what `init` or `observe` gave; raises PolicyError unless JSON can hold it."""
+    """Return what `init` or `observe` gave, as a resumed run would see it.
+
+    Keys become text and tuples lists, so that a policy acts alike with and without a resume. Raises
+    PolicyError unless JSON can hold it.
+    """
     try:
-        json.dumps(given)
+        return json.loads(json.dumps(given))
     except (TypeError, ValueError) as error:
         raise _error(made, method, given, f"JSON values ({error})") from error
-    return given
 
 
 def _error(made: types.Scheduler, method: str, given: Any, wanted: str) -> PolicyError:

@@ -66,7 +66,7 @@ class GradientChannel:
         anchors = {}
         for name, anchor in self.anchors.items():
             with errors.during(f"anchor {name!r} was initialised"):
-                anchors[name] = anchor.init(trainable)
+                anchors[name] = _arrays(anchor.init(trainable))
         return training.State(trainable, self._optimizer.init(trainable), anchors, jnp.int32(0))
 
     def variables(self, state: training.State) -> contracts.Variables:
@@ -129,7 +129,9 @@ class GradientChannel:
             raise ValueError(
                 f"saved for base model {saved.text['base']}, this one is {self.model.digest}"
             )
-        return storage.unflatten(jax.eval_shape(lambda: self.init(0)), saved.arrays)
+        # Not traced: a plug-in's `init` may look at its arrays. Shapes, so that nothing stays.
+        template = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), self.init(0))
+        return storage.unflatten(template, saved.arrays)
 
     @functools.cached_property
     def _optimizer(self) -> optax.GradientTransformation:
@@ -310,8 +312,16 @@ class GradientChannel:
         anchors = {}
         for name, anchor in self.anchors.items():
             with errors.during(f"anchor {name!r} was taking up what a lesson taught"):
-                anchors[name] = anchor.consolidate(state.trainable, state.anchors[name], evidence)
+                new = anchor.consolidate(state.trainable, state.anchors[name], evidence)
+                anchors[name] = _arrays(new)
         return state._replace(anchors=anchors)
+
+
+def _arrays(tree: types.PyTree) -> types.PyTree:
+    """Return a plug-in's state with numbers as arrays, which is what a checkpoint gives back."""
+    return jax.tree.map(
+        lambda x: x if isinstance(x, jax.Array) else jnp.asarray(np.asarray(x)), tree
+    )
 
 
 def _moved(step: Mapping[str, float]) -> bool:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import inspect
 import os
 import pathlib
-import traceback
 from collections.abc import Mapping
 from typing import Any
 
 from fastslow import registry, types
-from fastslow.errors import UserError
 from fastslow.streams import (
     conflicting,
     conventions,
@@ -36,8 +34,8 @@ def build(
     """Build the stream that `spec` names, see `resolve`.
 
     The factory gets `seed` and `order_seed` if its signature has them. Raises
-    registry.UnknownNameError for unknown names and options, errors.StreamError for what cannot be
-    built (it names the line of the user's own factory that failed) and for tasks and events that
+    registry.UnknownNameError for unknown names and options, registry.PluginError for a factory of
+    one's own that fails, and errors.StreamError for what is no stream and for tasks and events that
     cannot be used, see `schedule.check_task` and `schedule.check_events`.
     """
     name, implied = resolve(spec)
@@ -46,17 +44,7 @@ def build(
     for option in chosen:
         if known is not None and option not in known:
             raise registry.unknown(f"option of stream {name!r}", option, known)
-    try:
-        stream = STREAMS.build(name, chosen, seed=seed, order_seed=order_seed)
-    except Exception as error:
-        if name in STREAMS or isinstance(error, UserError):
-            raise
-        frames = traceback.extract_tb(error.__traceback__)
-        source = inspect.getsourcefile(inspect.unwrap(STREAMS.get(name)))
-        *_, where = [frame for frame in frames if frame.filename == source] or frames
-        raise errors.StreamError(
-            f"{spec!r} raised {type(error).__name__}: {error} ({where.filename}:{where.lineno})"
-        ) from error
+    stream = STREAMS.build(name, chosen, seed=seed, order_seed=order_seed)
     if not isinstance(getattr(stream, "tasks", None), Mapping) or not hasattr(stream, "events"):
         raise errors.StreamError(
             f"{spec!r} made {type(stream).__name__}, which is no stream: it needs a mapping `tasks`"

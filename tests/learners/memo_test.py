@@ -1,5 +1,7 @@
 """What did not change is not computed again, and what changed is."""
 
+import weakref
+
 import pytest
 
 from fastslow import types
@@ -41,3 +43,18 @@ def test_other_inputs_and_other_keys_are_asked(counted):
     assert counted("b", weights, "other")[0] == 3
     assert counted("a", weights, "other")[0] == 2
     assert counted("a", weights, "prompt")[0] == 4  # only the newest is kept
+
+
+def test_weights_that_others_have_replaced_are_let_go():
+    class Weights:
+        pass
+
+    remembered, alive = memo.Memo(), []
+    base = Weights()
+    for task in range(10):
+        weights = Weights()
+        alive.append(weakref.ref(weights))
+        remembered(("predict", task), weights, "prompt", lambda: (1, types.Cost()))
+        remembered("base", base, "", lambda: (1, types.Cost()))
+        del weights
+    assert sum(ref() is not None for ref in alive) <= 2

@@ -18,6 +18,13 @@ def test_no_lesson_is_given_to_weights_that_never_move(name):
     assert decision.slow_steps == 0 < decision.fast_budget
 
 
+def test_a_state_that_never_changes_stays_the_same_object_so_that_nothing_is_measured_anew():
+    slow, _ = frozen_weights.FrozenWeights("slow", {}).absorb(STATE, LESSON, 4, 0)
+    fast, _ = seed_prompts.SeedPrompts("fast", {}).absorb(STATE, LESSON, 4, 0)
+    assert slow is STATE.slow
+    assert fast is STATE.fast
+
+
 def test_no_lesson_is_given_to_prompts_that_never_change():
     policy = scheduler.build("gain_cost", {})
     fill = seed_prompts.SeedPrompts("fast", {}).fill({}, "a")

@@ -175,10 +175,13 @@ def test_flat_format_reads_as_documented():
         types.Message("user", "question"),
     )
     prefix, question = talk.encode(messages)
-    assert talk.decode(prefix) == "instruction\n\ninput\noutput\n\n"
-    assert talk.decode(question) == "question\n"
+    assert talk.tokenizer.decode(list(prefix)) == "instruction\n\ninput\noutput\n\n"
+    assert talk.tokenizer.decode(list(question)) == "question\n"
     assert talk.encode(messages[-1:]).prefix == ()
-    assert talk.decode(talk.encode_answer("output")).startswith("output\n")
+    answer = talk.encode_answer("output")
+    assert talk.tokenizer.decode(list(answer)).startswith("output\n")
+    assert talk.decode(answer) == "output"
+    assert [token in talk.stop_tokens for token in answer] == [False] * (len(answer) - 1) + [True]
 
 
 def test_flat_format_starts_with_bos_where_the_tokenizer_does():
@@ -191,11 +194,64 @@ def test_flat_format_starts_with_bos_where_the_tokenizer_does():
 def test_flat_answers_end_at_a_line_break():
     spec = spec_of("qwen2")._replace(template="")
     talk = chat.build(spec)
-    stops = {talk.decode([token]) for token in talk.stop_tokens}
+    stops = {talk.tokenizer.decode([token]) for token in talk.stop_tokens}
     assert "\n" in stops
-    assert all(stop == "" or stop.startswith("\n") for stop in stops)
+    assert all(stop == "" or "\n" in stop for stop in stops)
     assert set(spec.stop_tokens) <= talk.stop_tokens
     assert talk.end_of_turn in talk.stop_tokens
+
+
+def test_a_flat_answer_may_end_inside_of_the_token_with_the_line_break():
+    """Llama 3 and Qwen glue line breaks to punctuation: demonstrations end in such tokens."""
+    import tokenizers
+
+    pieces = ["[yes", "]", "\n", "]\n", "]\n\n"]
+    vocabulary = {piece.replace("\n", "Ċ"): number for number, piece in enumerate(pieces)}
+    built = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="Ċ"))
+    cut = tokenizers.pre_tokenizers.Split(tokenizers.Regex(r"\[yes|\]?\n*"), behavior="isolated")
+    to_bytes = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    built.pre_tokenizer = tokenizers.pre_tokenizers.Sequence([cut, to_bytes])
+    built.decoder = tokenizers.decoders.ByteLevel()
+    talk = chat.build(chat.ChatSpec(built.to_str(), "", "", "", False, ()))
+    assert talk.encode_answer("[yes]") == (0, 4)
+    assert talk.stop_tokens == {2, 3, 4}
+    assert [talk.decode(tokens) for tokens in ([0, 4], [0, 3], [0, 1], [0, 2])] == [
+        "[yes]",
+        "[yes]",
+        "[yes]",
+        "[yes",
+    ]
+
+
+def test_an_answer_is_encoded_as_it_stands_in_a_conversation():
+    """Tokenizers that mark the beginning of a text would mark an answer encoded alone."""
+    import tokenizers
+
+    built = tokenizers.Tokenizer.from_str(spec_of("qwen2").tokenizer)
+    built.normalizer = tokenizers.normalizers.Prepend("!")
+    talk = chat.build(spec_of("qwen2")._replace(tokenizer=built.to_str()))
+    turns = [
+        types.Message("user", "?"),
+        types.Message("assistant", "yes"),
+        types.Message("user", "a"),
+    ]
+    spoken, answer = talk.encode(turns).prefix, talk.encode_answer("yes")
+    assert answer in [spoken[i : i + len(answer)] for i in range(len(spoken))]
+    assert talk.decode(answer) == "yes"
+
+
+def test_what_a_file_kept_of_truncation_and_padding_changes_nothing():
+    import tokenizers
+
+    spec = spec_of("llama3")
+    kept = tokenizers.Tokenizer.from_str(spec.tokenizer)
+    kept.enable_truncation(4)
+    kept.enable_padding(length=64)
+    messages = [types.Message("system", "Hello " * 9), types.Message("user", "Answer: " * 9)]
+    odd = chat.build(spec._replace(tokenizer=kept.to_str()))
+    plain = chat.build(spec)
+    assert odd.encode(messages) == plain.encode(messages)
+    assert odd.encode_answer("12345 " * 9) == plain.encode_answer("12345 " * 9)
 
 
 def test_special_that_swallows_spaces_is_no_place_to_cut():

@@ -148,3 +148,21 @@ def test_file_that_is_no_gguf_is_a_load_error(tmp_path):
     path.write_bytes(b"not a model" * 100)
     with pytest.raises(source.LoadError, match="not a readable GGUF file"):
         gguf_file.read(path, "float32")
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "adds"),
+    [
+        ("llama3", None, True),
+        ("llama3", False, False),
+        ("qwen2", None, False),
+        ("qwen2", True, True),
+    ],
+)
+def test_texts_start_with_bos_as_the_file_says_or_else_the_tokenizer(tmp_path, name, given, adds):
+    def change(writer):
+        if given is not None:
+            writer.add_add_bos_token(given)
+
+    path = model_files.write_gguf(tmp_path / "model.gguf", name, change=change)
+    assert gguf_file.read(path, "float32").chat.adds_bos == adds

@@ -7,6 +7,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import safetensors.numpy
+import tokenizers
 
 from fastslow.lm import chat, huggingface, source
 from tests.lm import model_files
@@ -175,3 +176,24 @@ def test_stop_tokens_are_those_of_all_files(tmp_path):
     spec = huggingface.read(directory, "float32").chat
     assert spec.stop_tokens == (5, 6, 7, 2)
     assert chat.build(spec).stop_tokens == {2, 5, 6, 7}
+
+
+@pytest.mark.parametrize(("flag", "adds"), [(None, True), (False, False)])
+def test_a_tokenizer_that_starts_texts_with_bos_is_believed_unless_a_flag_says_no(
+    tmp_path, flag, adds
+):
+    directory = model_files.copy("llama3", tmp_path / "model")
+    path = directory / "tokenizer.json"
+    built = tokenizers.Tokenizer.from_str(path.read_text())
+    settings_path = directory / "tokenizer_config.json"
+    settings = json.loads(settings_path.read_text())
+    settings.pop("add_bos_token", None)
+    bos = settings["bos_token"]
+    assert not huggingface.read(directory, "float32").chat.adds_bos
+    built.post_processor = tokenizers.processors.TemplateProcessing(
+        single=f"{bos} $A", special_tokens=[(bos, built.token_to_id(bos))]
+    )
+    path.write_text(built.to_str())
+    settings |= {} if flag is None else {"add_bos_token": flag}
+    settings_path.write_text(json.dumps(settings))
+    assert huggingface.read(directory, "float32").chat.adds_bos == adds

@@ -43,7 +43,8 @@ class Chat:
         return tuple(ord(c) % 61 for c in text)
 
     def decode(self, tokens: Sequence[int]) -> str:
-        return " ".join(map(str, tokens))
+        ended = tokens and tokens[-1] in self.stop_tokens
+        return " ".join(map(str, tokens[:-1] if ended else tokens))
 
 
 def params(shape: config.DecoderConfig = CONFIG, seed: int = 0) -> types.PyTree:

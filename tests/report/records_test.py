@@ -1,6 +1,8 @@
 import errno
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -205,3 +207,27 @@ def test_known_quadrants_are_what_was_measured_before_the_first_and_after_the_la
         "base_seed": {"a": 0.1},
         "trained_evolved": {"b": 0.7},
     }
+
+
+@pytest.mark.parametrize("fits", [0.0, 0.3, 0.75, 0.99])
+def test_a_row_that_a_full_disk_cuts_leaves_the_file_as_it_was(tmp_path, fits):
+    path = _filled(tmp_path)
+    whole = path.read_bytes()
+    row = {**_lesson(), "long": "x" * 50_000}
+    limit = len(whole) + int(50_000 * fits)
+    script = (
+        "import json, pathlib, resource, signal, sys\n"
+        "from fastslow import files\n"
+        "from fastslow.report import records\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
+        "try:\n"
+        "    records.append(pathlib.Path(sys.argv[1]), json.loads(sys.stdin.read()), 0.0)\n"
+        "except files.WriteError:\n"
+        "    sys.exit(7)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], input=json.dumps(row), text=True, check=False
+    )
+    assert ended.returncode == 7
+    assert path.read_bytes() == whole

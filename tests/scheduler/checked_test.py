@@ -63,3 +63,5 @@ def test_a_decision_and_a_state_pass_through():
     decision = types.Decision(1, 0, "why", (types.Budgets(0, 1),))
     assert checked.decision(decision, policy) is decision
     assert checked.state([1, None], policy, "observe") == [1, None]
+    # as a checkpoint gives it back, so that a policy acts alike with and without a resume
+    assert checked.state({4: (1, 2)}, policy, "observe") == {"4": [1, 2]}

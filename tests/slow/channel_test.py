@@ -119,6 +119,24 @@ def test_the_input_state_is_not_consumed():
     assert_same(jax.tree.map(np.asarray, state), before)
 
 
+def test_anchors_and_adapters_that_look_at_their_arrays_can_be_restored():
+    """What trains for hours must not fail on resuming: nothing of one's own is traced there."""
+
+    def init(trainable):
+        largest = max(float(np.abs(leaf).max()) for leaf in jax.tree.leaves(trainable))
+        return {"at": jax.tree.map(np.asarray, trainable), "lessons": 0, "largest": largest}
+
+    counting = ANCHORS.build("l2sp")._replace(
+        init=init,
+        penalty=lambda trainable, state: 0.0 * state["largest"],
+        consolidate=lambda trainable, state, evidence: {**state, "lessons": state["lessons"] + 1},
+    )
+    learner = dataclasses.replace(build(), anchors={"mine": counting})
+    state, _ = absorb(learner, learner.init(0), seed=1)
+    assert state.anchors["mine"]["lessons"] == 1
+    assert_same(learner.restore(learner.save(state)), state)
+
+
 def test_restored_state_continues_exactly_like_the_one_saved():
     learner = shared()
     state, _ = absorb(learner, learner.init(0))

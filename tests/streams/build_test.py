@@ -112,7 +112,7 @@ def test_events_of_a_hand_made_stream_are_checked_before_anything_runs(events, m
 
 def test_an_error_in_a_factory_names_its_line():
     line = inspect.getsourcelines(broken)[1] + 1
-    with pytest.raises(errors.StreamError, match=rf"JSONDecodeError: .*build_test.py:{line}\)"):
+    with pytest.raises(registry.PluginError, match=rf"JSONDecodeError: .*build_test.py:{line}\)"):
         streams.build(f"{__name__}:broken")
 
 

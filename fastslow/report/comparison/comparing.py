@@ -298,7 +298,10 @@ def _unpaired(methods: Sequence[groups.Method], label: str | None) -> list[str]:
 def _code(everyone: Sequence[groups.Method]) -> list[str]:
     """Say which versions of code and packages differ between runs: a reason to doubt, no more."""
     about = [run.about for method in everyone for run in method.runs]
+    mixed = [r.directory.name for m in everyone for r in m.runs if r.about.get("resumed")]
     found = []
+    if mixed:
+        found.append(f"Begun and resumed under different code or packages: {', '.join(mixed)}.")
     for key in ("git", "versions"):
         told = {json.dumps(one.get(key), sort_keys=True): one.get(key) for one in about}
         if len(told) > 1:
