@@ -75,7 +75,7 @@ COLUMNS: Mapping[str, Column] = {
     "task_lessons": Column("lessons", "", "lessons taught before, of this task"),
     "score": Column("0 to 1", "higher", "mean test score; NaN = not a number"),
     "count": Column("answers", "", "test answers behind the score"),
-    "slow_steps": Column("steps", "lower", "weight updates tried so far"),
+    "slow_steps": Column("steps", "lower", "updates tried so far, but in dropped trials"),
     "tokens": Column("tokens", "lower", "read, written and trained on so far, in lessons"),
     "flops": Column("FLOP", "lower", "estimated, so far, in lessons"),
     "seconds": Column("s", "lower", "wall time so far, in lessons"),
@@ -107,7 +107,7 @@ def load_runs(pattern: str) -> list[dict[str, Any]]:
     | task_lessons | lessons | | lessons taught before, of this task |
     | score | 0 to 1 | higher | mean test score; NaN = not a number |
     | count | answers | | test answers behind the score |
-    | slow_steps | steps | lower | weight updates tried so far |
+    | slow_steps | steps | lower | updates tried so far, but in dropped trials |
     | tokens | tokens | lower | read, written and trained on so far, in lessons |
     | flops | FLOP | lower | estimated, so far, in lessons |
     | seconds | s | lower | wall time so far, in lessons |

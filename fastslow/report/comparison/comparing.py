@@ -169,6 +169,7 @@ def _notes(
         *_torn(everyone),
         *_left_out(methods, listed, point),
         *_without_effort(everyone, point),
+        *_reflecting(methods),
         *_untouched(methods, point),
         *_unpaired(methods, baseline_label),
         *(f"Methods differ also in {one}." for one in groups.other_differences(everyone, by)),
@@ -268,6 +269,21 @@ def _without_effort(everyone: Sequence[groups.Method], point: points.Point) -> l
     ]
     unit = points.UNITS[point.effort]
     return [f"Spends no {unit}, so it is shown at its own end: {label}." for label in idle]
+
+
+def _reflecting(methods: Sequence[groups.Method]) -> list[str]:
+    """Say who used a second model, whose work no cost but the time holds."""
+    calls = {
+        method.label: sum(
+            efficiency.cost("reflection_calls")(row)
+            for run in method.runs
+            for row in records.of_kind(run.rows, "lesson")
+        )
+        for method in methods
+    }
+    used = ", ".join(f"{label} {count:.0f} times" for label, count in calls.items() if count)
+    told = "Tokens and FLOP are the learning model's; a reflection model was asked besides"
+    return [f"{told}: {used}."] if used else []
 
 
 def _untouched(methods: Sequence[groups.Method], point: points.Point) -> list[str]:

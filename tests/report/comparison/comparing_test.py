@@ -297,3 +297,13 @@ def test_two_order_seeds_that_draw_one_order_are_one_run(tmp_path):
 
 def summary_of(run):
     return summary.summarise(matrices.from_records(run.rows))["average_accuracy"]
+
+
+def test_a_reflection_model_whose_work_no_cost_holds_is_told(tmp_path):
+    directory = synthetic.write(tmp_path / "a")
+    assert not any("reflection" in note for note in _compare(tmp_path).notes)
+    path = records.path_of(directory)
+    path.write_text(path.read_text().replace('"reflection_calls": 0', '"reflection_calls": 3'))
+    (note,) = [note for note in _compare(tmp_path).notes if "reflection" in note]
+    # of both channels and of choosing prompts again, in six lessons
+    assert note.endswith("a reflection model was asked besides: interleave 54 times.")
