@@ -56,15 +56,14 @@ def main(argv: Sequence[str]) -> None:
     if _DRY_RUN.value:
         dry_run.print_plan(planned)
         return
+    given = {flag.name: flag.value for flag in (_RAY_ADDRESS, _CPUS, _GPUS) if flag.present}
     launcher = launchers.LAUNCHERS.build(
         _LAUNCHER.value,
+        given,  # what a launcher does not know is an error, and not passed over
         command=cell_command(run_flags.TRACKERS.value, run_flags.KEEP_CHECKPOINTS.value),
         workers=_WORKERS.value,
         memory_per_cell=_MEMORY.value,
         peak_seen=cells.peak_bytes(planned),
-        ray_address=_RAY_ADDRESS.value,
-        cpus_per_cell=_CPUS.value,
-        gpus_per_cell=_GPUS.value,
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
     with display.opened() as shown:

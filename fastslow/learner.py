@@ -56,8 +56,8 @@ class Learner(NamedTuple):
       condition ("with_prompt", "without_prompt").
     export(state, directory): write what a person wants to read of the state (prompts as Markdown).
     probe(state, lesson, seed): facts about a lesson that schedulers may ask for.
-    reselect(state, lesson, seed): the fast state with its texts chosen again for weights that the
-      lesson of that index has just moved, and what became of that; None if there is no choice.
+    reselect(state, lesson, seed): the fast state with its texts chosen again after the lesson of
+      that index has changed weights or texts, and what became of that; None if there is no choice.
     """
 
     slow: types.Channel

@@ -31,7 +31,7 @@ class Trial(NamedTuple):
     model: types.ModelState
     absorbed: tuple[types.Absorbed, types.Absorbed]  # fast, slow
     measuring: types.Cost  # of validation answers
-    reselected: types.Absorbed | None = None  # the prompts chosen again, if the weights moved
+    reselected: types.Absorbed | None = None  # the prompts chosen again, if anything changed
     value: float = math.nan  # mean validation reward over the tasks taught so far, if compared
 
     @property
@@ -41,9 +41,11 @@ class Trial(NamedTuple):
 
     @property
     def charged(self) -> tuple[types.Absorbed, types.Absorbed]:
-        """Both channels, with choosing prompts again as a cost of the weights, who needed it."""
+        """Both channels, with choosing prompts again as a cost of the one after which it was."""
         fast, slow = self.absorbed
         again = self.reselected.cost if self.reselected else types.Cost()
+        if slow.outcome == "skipped":
+            return fast._replace(cost=fast.cost + again), slow
         return fast, slow._replace(cost=slow.cost + again)
 
     @property
@@ -143,16 +145,19 @@ def attempt(
 ) -> Trial:
     """Offer the lesson to both channels, and measure what each one gained if `before` is known.
 
-    Where the weights moved, the prompts are chosen again; what that gains counts for the weights.
-    `before`: the validation reward of the lesson's task. The seeds of the channels do not depend on
-    the budgets, so that a trial does what the same choice would do without any trial.
+    Where anything changed, the prompts are chosen again; what that gains counts for the channel
+    that came last. `before`: the validation reward of the lesson's task. The seeds of the channels
+    do not depend on the budgets, so that a trial does what the same choice would do without any
+    trial.
     """
     model, absorbed, measuring = state.model, [], types.Cost()
-    reselected = None
+    reselected, changed = None, False
+    last = "slow" if budgets.slow else "fast"
     for name, budget in zip(("fast", "slow"), budgets, strict=True):
         part, result = absorb(teacher.learner, name, model, lesson, budget, seed)
         model = model._replace(**{name: part})
-        if (name, result.outcome) == ("slow", "changed"):
+        changed |= result.outcome == "changed"
+        if changed and name == last:
             chosen = seeds.derive(seed, "reselection")
             fast_state, reselected = teacher.learner.reselect(model, lesson.index, chosen)
             model = model._replace(fast=fast_state)

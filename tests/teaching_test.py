@@ -187,7 +187,7 @@ def forgetful(asked):
     return toy.LEARNER._replace(probe=measure, reselect=reselect)
 
 
-def test_prompts_are_chosen_again_when_the_weights_have_moved_and_only_then():
+def test_prompts_are_chosen_again_after_the_last_channel_if_anything_changed():
     asked = []
     made = teacher((2, 2, "both"))._replace(learner=forgetful(asked))
     taught = teach(made)
@@ -199,5 +199,21 @@ def test_prompts_are_chosen_again_when_the_weights_have_moved_and_only_then():
     after, _ = teaching.validate(made, taught.state.model, [toy.task("red")])
     assert taught.probe.validation_reward + sum(p.gain for p in taught.absorbed) == after
     text_only = teacher((2, 0, "text"))._replace(learner=forgetful(asked))
-    assert teach(text_only).reselected is None
-    assert len(asked) == 1
+    taught = teach(text_only)
+    assert taught.reselected.reason == "dropped"
+    assert taught.absorbed[0].gain == 0  # measured on what was chosen, not on what was taken
+    assert taught.trials == ()
+    nothing = teacher((0, 0, "nothing"))._replace(learner=forgetful(asked))
+    assert teach(nothing).reselected is None
+    assert len(asked) == 2
+
+
+def test_choosing_prompts_again_is_charged_to_the_channel_after_which_it_was():
+    parts = tuple(
+        types.Absorbed(name, "changed", "", cost=types.Cost(7)) for name in ("fast", "slow")
+    )
+    again = types.Absorbed("prompts", "changed", "", cost=types.Cost(metric_calls=3))
+    trial = teaching.Trial(types.Budgets(1, 1), None, parts, types.Cost(), again)
+    assert [part.cost.metric_calls for part in trial.charged] == [0, 3]
+    alone = trial._replace(absorbed=(parts[0], parts[1]._replace(outcome="skipped")))
+    assert [part.cost.metric_calls for part in alone.charged] == [3, 0]

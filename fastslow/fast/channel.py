@@ -43,7 +43,7 @@ class Settings:
     max_lessons: int = 3
     max_chars: int = 4000
     scope: Literal["task", "shared"] = "task"
-    reselection_budget: int = 160  # metric calls after each lesson that moved the weights; 0: none
+    reselection_budget: int = 160  # metric calls after each lesson that changed something; 0: none
     temperature: float = 0.0
     max_tokens: int = 8
     proposers: Mapping[str, Mapping[str, Any]] = dataclasses.field(
@@ -117,16 +117,20 @@ class GepaChannel:
     def reselect(
         self, state: types.ModelState, lesson: int, seed: int
     ) -> tuple[population.FastState, types.Absorbed | None]:
-        """Rank every population anew, seed prompts included, under weights that `lesson` moved.
+        """Rank populations anew, seed prompts included, after the channels took up `lesson`.
 
+        These are the populations ranked under other weights than the present ones, and the one that
+        the lesson's own round ranked on its few anchors, of which it may have chosen the luckiest.
         `changed` only if some population has another best prompt; `skipped` if none can be
         measured, and None if there is none or the budget is 0. Rewards are means over the
         populations measured: of the prompt that was best, and of the one that is.
         """
         fast: population.FastState = state.fast
+        policy = self.policy_of(state.slow)
         candidates = {
             key: reselection.Candidate(known, tuple(self.tasks[name] for name in known.tasks))
             for key, known in fast.populations.items()
+            if known.version != policy.version or known.lesson == lesson
         }
         budget = self.settings.reselection_budget
         if not candidates or not budget:
@@ -135,7 +139,6 @@ class GepaChannel:
         if not shares:
             reason = reselection.refusal(candidates, budget)
             return fast, types.Absorbed("prompts", "skipped", reason)
-        policy = self.policy_of(state.slow)
         evaluator_of = functools.partial(self._evaluator, policy, seed)
         size = self.settings.population_size
         chosen = {

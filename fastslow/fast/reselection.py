@@ -1,8 +1,9 @@
-"""Choose again among known prompts once the weights have moved under them.
+"""Choose again among known prompts, on validation examples.
 
 A prompt was chosen for the weights of its time. Later lessons, of other tasks too, move them, and
 then it may do worse than its siblings or than the seed prompt: an error of the choice that would
-read as forgetting of the weights.
+read as forgetting of the weights. And a round ranks its prompts on a few anchors, of which the best
+of many candidates is often the luckiest.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class FastChannel(types.Channel, Protocol):
         ...
 
     def reselect(self, state: types.ModelState, lesson: int, seed: int) -> learner.Reselected:
-        """Return the state with the best prompts chosen again for weights that have changed."""
+        """Return the state with the best prompts chosen again after a lesson changed something."""
         ...
 
     def fill(self, state: Any, task_name: str) -> float:

@@ -60,7 +60,7 @@ def lesson_row(
 
     `slow_steps` counts all steps of the run so far, this lesson's included. `deciding` is what
     probes and discarded trials used, and `trials` are budgets and value of what was compared.
-    `reselected` tells how the prompts were chosen again, if the weights moved. `scheduler_state` is
+    `reselected` tells how the prompts were chosen again, if anything changed. `scheduler_state` is
     what the policy knows after the lesson.
     """
     return _row(

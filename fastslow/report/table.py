@@ -220,11 +220,11 @@ def _outcome(row: records.Row, channel: str) -> str:
 
 
 def _reselected(row: records.Row) -> str:
-    """Return which prompts were replaced after the weights moved; nothing if none was."""
+    """Return which prompts were replaced by the choice after the lesson; nothing if none was."""
     part = row.get("reselected")
     if part is None or part["outcome"] != "changed":
         return ""
-    return f"; after the slow steps {part['reason']}{_moved(part)}"
+    return f"; on validation {part['reason']}{_moved(part)}"
 
 
 def _moved(part: Mapping[str, Any]) -> str:

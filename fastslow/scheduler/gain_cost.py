@@ -16,12 +16,13 @@ _SUITED = {"fast": FORM, "slow": CHOICE}
 
 
 class Offer(NamedTuple):
-    """What a channel is expected to do with a lesson; all but `why_not` in units of reward."""
+    """What a channel is expected to do with a lesson; numbers in units of reward."""
 
     gain: float
     drift: float  # price of the expected drift
     compute: float  # price of the expected compute
-    why_not: str = ""  # why the channel cannot help at all
+    why_not: str = ""  # why the channel is left out whatever it promises
+    explorable: bool = True  # whether it could help all the same
 
     @property
     def net(self) -> float:
@@ -42,9 +43,10 @@ class GainCost:
     of what the first leaves. A measured gain teaches the less, the less there was to gain beside
     `gain_error`. The prices are `drift_price` per nat per token of drift that slow lessons caused
     lately, and `lesson_price` for the compute of a lesson by both channels, divided between them by
-    their floating-point operations. The slow channel is out when no group of
-    samples has reward variance, the fast one when the prompt is full. A channel that does not pay
-    is tried all the same with probability exploration / (1 + lessons so far).
+    their floating-point operations. The slow channel is out when no group of samples has reward
+    variance, the fast one when the prompt is full. A channel that does not pay is tried all the
+    same with probability exploration / (1 + lessons so far), also with a full prompt: a search may
+    find a shorter one.
     """
 
     fast_budget: int = 160
@@ -88,7 +90,7 @@ class GainCost:
         words = "; ".join(_words(name, offer) for name, offer in offers.items())
         if not math.isnan(probe.malformed_share):
             words = f"{probe.malformed_share:.0%} of errors are of form; {words}"
-        idle = [name for name in CHANNELS if name not in chosen and not offers[name].why_not]
+        idle = [name for name in CHANNELS if name not in chosen and offers[name].explorable]
         rng = random.Random(probe.draw)
         if idle and rng.random() < self.exploration / (1 + probe.lesson_number):
             tried = rng.choice(idle)
@@ -142,7 +144,10 @@ class GainCost:
         drift = self.drift_price * (state["step_drift"] or 0.0) if name == "slow" else 0.0
         compute = self.lesson_price * _share_of_compute(state, name)
         if name == "slow" and probe.silent_share >= 1:
-            return Offer(gain, drift, compute, "no group of samples gives the weights a signal")
+            told = "no group of samples gives the weights a signal"
+            return Offer(gain, drift, compute, told, explorable=False)
+        if name == "fast" and probe.prompt_fill >= 1:
+            return Offer(gain, drift, compute, "the prompt has no room at all", explorable=False)
         if name == "fast" and probe.prompt_fill >= self.full_prompt:
             return Offer(gain, drift, compute, "the prompt is full")
         return Offer(gain, drift, compute)

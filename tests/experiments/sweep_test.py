@@ -23,6 +23,7 @@ def sweep(out, grid, *arguments):
             "must be tuple, got 'food'; a tuple is one value of a grid: ('food',)",
         ),
         ("seed=0", ["--trackers=wandbb"], "unknown tracker 'wandbb'; did you mean 'wandb'?"),
+        ("seed=0", ["--ray_address=auto"], "unknown option of launcher 'local' 'ray_address'"),
     ],
 )
 def test_what_cannot_be_run_is_refused_before_anything_runs(tmp_path, grid, arguments, message):

@@ -181,3 +181,19 @@ def test_a_population_that_shows_all_there_is_to_choose_on_keeps_its_record():
     assert state.populations == old  # version and lesson are those of its scores
     assert (told.outcome, told.cost) == ("skipped", types.Cost())
     assert told.reason == "the prompts show every validation example to choose them on"
+
+
+def test_only_what_is_stale_or_was_ranked_by_this_lesson_is_measured():
+    tasks = {name: dataclasses.replace(toy.task(), name=name) for name in "abc"}
+    policy = toy.Policy("now")
+    old = {
+        "a": known(WORSE, GOOD, lesson=2, version="now", tasks=("a",)),
+        "b": known(WORSE, GOOD, lesson=5, version="now", tasks=("b",)),
+        "c": known(WORSE, GOOD, lesson=2, version="before", tasks=("c",)),
+    }
+    state, told = reselect(make(policy, tasks), old, lesson=5)
+    assert state.populations["a"] == old["a"]
+    assert [state.populations[key].prompts[0] for key in "bc"] == [GOOD, GOOD]
+    assert told.reason == "another prompt is best now for c, b"  # the stalest first
+    fresh = {"a": old["a"]}
+    assert reselect(make(policy, tasks), fresh, lesson=5) == (population.FastState(fresh), None)

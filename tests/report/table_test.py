@@ -131,5 +131,5 @@ def test_a_prompt_chosen_again_is_told_beside_what_the_fast_channel_did(rows):
         for row, part in zip(lessons, (chosen, kept), strict=True)
     ]
     plain, shown = ([row[4] for row in table.lessons(r).rows] for r in (lessons, told))
-    added = "; after the slow steps another prompt is best now for tomi (0.250 → 0.500)"
+    added = "; on validation another prompt is best now for tomi (0.250 → 0.500)"
     assert shown == [plain[0] + added, plain[1]]

@@ -157,6 +157,17 @@ def test_channels_that_cannot_help_are_left_out_with_the_reason():
     assert "the prompt is full" in decision.reason
 
 
+def test_a_full_prompt_is_tried_by_lot_and_one_that_cannot_change_never():
+    policy = gain_cost.GainCost(exploration=1.0)
+
+    def tried(fill):
+        probes = [PROBE._replace(prompt_fill=fill, draw=draw) for draw in range(20)]
+        return [policy.decide(policy.init(), lesson(), probe).fast_budget > 0 for probe in probes]
+
+    assert all(tried(0.99))
+    assert not any(tried(1.0))
+
+
 def test_exploration_vanishes():
     policy = gain_cost.GainCost(exploration=1.0)
     nothing = [worked("fast", 0.0), worked("slow", 0.0)]
