@@ -8,7 +8,7 @@ import pathlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from fastslow import config, registry, types
+from fastslow import config, errors, registry, types
 from fastslow.report.trackers import contracts, mlflow_store, scalars, tensorboard, weights_biases
 
 TRACKERS: registry.Registry[contracts.Sink] = registry.Registry(
@@ -66,6 +66,8 @@ def opened(
     for name in names:
         try:
             sink = TRACKERS.build(name, directory=directory, settings=settings)
+        except errors.UserError as error:
+            warn(f"warning: tracker {name!r} is left out: {error}")
         except Exception as error:
             warn(f"warning: tracker {name!r} is left out: {type(error).__name__}: {error}")
         else:
