@@ -37,6 +37,7 @@ def _adaptive(stream: str) -> tuple[judging.Part, ...]:
             between(ours, halved, effects.relative_cost("flops")),
             "at most",
             1.1,
+            symmetric=True,
         ),
         part(
             f"{stream}: final average accuracy minus that of {_INTERLEAVED}",
@@ -102,6 +103,7 @@ CLAIMS: Mapping[str, Claim] = {
                 effects.between(_FST, _SLOW, effects.relative_drift),
                 "at most",
                 0.5,
+                symmetric=True,
             ),
         ),
     ),

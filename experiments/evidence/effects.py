@@ -11,6 +11,7 @@ import functools
 import itertools
 import json
 import math
+import statistics
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
@@ -68,11 +69,11 @@ def relative_steps(run: runs.Run, baseline: runs.Run) -> float:
 
 
 def relative_drift(run: runs.Run, baseline: runs.Run) -> float:
-    """Return drift over the baseline's where both reach the same score, mean over tasks.
+    """Return drift over the baseline's where both reach the same score, geometric mean over tasks.
 
     Per task: the score is the lower one of the two runs' best; the drift is KL(trained || base)
-    with the prompt in use, at the first evaluation that reaches it. A task on which the baseline
-    has not drifted by then, or neither run ever scored, is left out.
+    with the prompt in use, at the first evaluation that reaches it. A task on which one of the runs
+    has not drifted by then, or neither ever scored, is left out.
     """
     tasks = matrices.from_records(run.rows).task_names
     ratios = []
@@ -80,9 +81,9 @@ def relative_drift(run: runs.Run, baseline: runs.Run) -> float:
         ours, theirs = _scored(run, task), _scored(baseline, task)
         level = min(max(ours)[0], max(theirs)[0])
         drift, other = _drift_at(ours, level), _drift_at(theirs, level)
-        if level > 0 and other > 0:
+        if level > 0 and other > 0 and drift > 0:
             ratios.append(drift / other)
-    return float(np.mean(ratios)) if ratios else float("nan")
+    return statistics.geometric_mean(ratios) if ratios else float("nan")
 
 
 def channel_share(channel: str, kind: str | None = None) -> Callable[[runs.Run], float]:

@@ -18,13 +18,16 @@ Relation: TypeAlias = Literal["at least", "at most", "above", "below"]
 class Part(NamedTuple):
     """One measurable part of a claim: how `effect` stands to `bound`.
 
-    "above" and "below" are strict: a difference that is zero in every run is not better.
+    "above" and "below" are strict: a difference that is zero in every run is not better. Ratios
+    that are `symmetric`, as likely to be x as 1 / x where there is no effect, are averaged by their
+    logarithms: else either of two methods may come out as the larger one.
     """
 
     what: str
     effect: effects.Effect
     relation: Relation
     bound: float
+    symmetric: bool = False
 
 
 class Judged(NamedTuple):
@@ -42,13 +45,22 @@ def judge(part: Part, found: effects.Found) -> Judged:
     """Estimate the effect and compare its interval with the bound."""
     values = part.effect(found)
     known = statistics.by_seed(values)
-    if np.isfinite(known).all():
+    if part.symmetric:
+        estimate = _of_ratios(known)
+    elif np.isfinite(known).all():
         estimate = statistics.estimate(known, statistics.t_interval)
     else:  # some pair never got there: no mean, and no interval
         nan = float("nan")
         estimate = statistics.Estimate(len(known), float(known.sum()), nan, nan, nan)
     verdict = verdict_of(estimate, part.relation, part.bound)
     return Judged(part.what, part.relation, part.bound, values, estimate, verdict)
+
+
+def _of_ratios(ratios: np.ndarray) -> statistics.Estimate:
+    """Return the geometric mean of positive ratios (n,) with its interval and standard error."""
+    found = statistics.estimate(np.log(ratios), statistics.t_interval)
+    mean, low, high = (math.exp(value) for value in (found.mean, found.low, found.high))
+    return statistics.Estimate(found.size, mean, mean * found.standard_error, low, high)
 
 
 def verdict_of(estimate: statistics.Estimate, relation: Relation, bound: float) -> Verdict:

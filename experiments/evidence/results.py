@@ -166,6 +166,7 @@ def table(root: pathlib.Path) -> str:
         "Written by `python -m experiments.evidence`. A part holds, or fails, when the whole 95%",
         "interval (Student's t over seeds) is on that side of the bound, and is open otherwise.",
         "A run that never gets there (inf) has no interval: it decides, against an upper bound.",
+        "Ratios of drift and of compute are averaged by their logarithms.",
         "Prompts are searched task by task (`fast.scope=task`): answering takes the task's name;",
         "the paper carries one population across tasks (`--config.fast.scope=shared`).",
         "",

@@ -53,3 +53,18 @@ def test_a_claim_holds_only_if_every_part_does():
     assert judging.together([holds, holds]) == "holds"
     assert judging.together([holds, undecided]) == "open"
     assert judging.together([undecided, fails]) == "fails"
+
+
+def test_symmetric_ratios_say_the_same_of_two_methods_whichever_is_the_baseline():
+    ratios = {(0, 0): 0.5, (1, 0): 0.8, (2, 0): 4.0}
+
+    def estimate(values):
+        part = judging.Part("x", lambda found: values, "at most", 1.0, symmetric=True)
+        return judging.judge(part, {}).estimate
+
+    ours = estimate(ratios)
+    theirs = estimate({key: 1 / value for key, value in ratios.items()})
+    assert ours.mean == pytest.approx(1.6 ** (1 / 3))
+    assert theirs.mean == pytest.approx(1 / ours.mean)
+    assert (theirs.low, theirs.high) == pytest.approx((1 / ours.high, 1 / ours.low))
+    assert ours.low > 0
