@@ -119,6 +119,7 @@ def test_what_cannot_be_judged_is_said_after_the_rest(tmp_path):
     shutil.copytree(results.ROOT, tmp_path / "kept")
     for name in KEPT:
         (tmp_path / "kept" / f"{name}.json").unlink()
+    shutil.rmtree(tmp_path / "kept" / "mixed")
     flags = ("--judge_only", f"--results={tmp_path / 'kept'}", "--seeds=0:10")
     status, output = cli.run("evidence", "--claim=adaptive,less_forgetting", *flags)
     assert status != 0
