@@ -99,15 +99,12 @@ def check(directory: pathlib.Path, wanted: Mapping[str, types.Json], resume: boo
 def write_config(
     directory: pathlib.Path, wanted: Mapping[str, types.Json], events: int | None = None
 ) -> None:
-    """Write config.json with the versions of everything, unless the directory has one.
+    """Write config.json with the versions of everything.
 
     `events` is the length of the stream, for whoever shows how far the run is.
     """
-    path = directory / "config.json"
-    if not path.exists():
-        made_with = {"events": events, "versions": versions(), "git": git_commit()}
-        content = {"schema": SCHEMA, **wanted, **made_with}
-        files.write_json_atomic(path, content)
+    content = {"schema": SCHEMA, **wanted, "events": events, **_code()}
+    files.write_json_atomic(directory / "config.json", content)
 
 
 def note_resumption(directory: pathlib.Path, event: int) -> None:
@@ -116,12 +113,12 @@ def note_resumption(directory: pathlib.Path, event: int) -> None:
     Under the same code and packages a resumed run equals an uninterrupted one; here it may not.
     """
     content = read_config(directory)
-    now = {"versions": versions(), "git": git_commit()}
-    before = ([content, *content.get("resumed", [])])[-1]
+    now, earlier = _code(), content.get("resumed", [])
+    before = [content, *earlier][-1]
     changed = config.differences({key: before.get(key) for key in now}, now)
     if changed:
-        resumed = [*content.get("resumed", []), {"event": event, **now}]
-        files.write_json_atomic(directory / "config.json", {**content, "resumed": resumed})
+        content["resumed"] = [*earlier, {"event": event, **now}]
+        files.write_json_atomic(directory / "config.json", content)
         warnings.warn(
             f"{directory} goes on under other code or packages from event {event} on, so that its "
             f"result may not be that of one go: {'; '.join(changed)}",
@@ -139,6 +136,10 @@ def read_config(directory: pathlib.Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunDirectoryError(f"{path} is not the configuration of a run: {error}") from error
     return found
+
+
+def _code() -> dict[str, types.Json]:
+    return {"versions": versions(), "git": git_commit()}
 
 
 def versions() -> dict[str, str]:

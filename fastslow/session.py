@@ -55,8 +55,10 @@ def run(
                 state = restore(experiment, directory)  # refuses what `build` could not see
                 wanted = {"config": encoded, **identity}
                 events = sum(1 for _ in experiment.stream.events())
-                run_directory.write_config(directory, wanted, events)
-                run_directory.note_resumption(directory, state.position)
+                if run_directory.is_begun(directory):
+                    run_directory.note_resumption(directory, state.position)
+                else:
+                    run_directory.write_config(directory, wanted, events)
                 carry_out(experiment, state, directory, watcher, keep)
         report.show(directory)
 

@@ -156,14 +156,16 @@ def attempt(
     for name, budget in zip(("fast", "slow"), budgets, strict=True):
         part, result = absorb(teacher.learner, name, model, lesson, budget, seed)
         model = model._replace(**{name: part})
-        changed |= result.outcome == "changed"
+        moved = result.outcome == "changed"
+        changed |= moved
         if changed and name == last:
+            moved = True
             chosen = seeds.derive(seed, "reselection")
             fast_state, reselected = teacher.learner.reselect(model, lesson.index, chosen)
             model = model._replace(fast=fast_state)
         if not math.isnan(before):
             after = before
-            if result.outcome == "changed":
+            if moved:
                 after, cost = validate(teacher, model, [teacher.tasks[lesson.task_name]])
                 measuring += cost
             result = result._replace(gain=after - before)

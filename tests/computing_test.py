@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import jax
 import pytest
 
 from fastslow import computing
@@ -51,5 +52,7 @@ def test_freed_arrays_between_small_ones_go_back_to_the_system():
 def test_a_cache_that_cannot_be_made_is_told_and_no_obstacle(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("FASTSLOW_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    before = jax.config.jax_compilation_cache_dir
     with pytest.warns(UserWarning, match="compiled programs are not kept: .*file"):
         computing.keep_programs()
+    assert jax.config.jax_compilation_cache_dir == before

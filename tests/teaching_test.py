@@ -202,10 +202,24 @@ def test_prompts_are_chosen_again_after_the_last_channel_if_anything_changed():
     taught = teach(text_only)
     assert taught.reselected.reason == "dropped"
     assert taught.absorbed[0].gain == 0  # measured on what was chosen, not on what was taken
-    assert taught.trials == ()
     nothing = teacher((0, 0, "nothing"))._replace(learner=forgetful(asked))
     assert teach(nothing).reselected is None
     assert len(asked) == 2
+
+
+def test_gains_add_up_where_the_channel_after_which_prompts_are_chosen_is_turned_down():
+    @dataclasses.dataclass(frozen=True)
+    class TurnedDown(toy.Slow):
+        def absorb(self, state, lesson, budget, seed):
+            return state.slow, types.Absorbed("slow", "rejected", "no signal")
+
+    made = teacher((2, 2, "both"))
+    made = made._replace(learner=forgetful([])._replace(slow=TurnedDown()))
+    taught = teach(made)
+    assert [part.outcome for part in taught.absorbed] == ["changed", "rejected"]
+    gains = [part.gain for part in taught.absorbed]
+    assert gains[0] > 0  # of the notes taken
+    assert gains[1] == -gains[0]  # of dropping them, after the weights
 
 
 def test_choosing_prompts_again_is_charged_to_the_channel_after_which_it_was():

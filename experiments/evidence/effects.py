@@ -11,7 +11,6 @@ import functools
 import itertools
 import json
 import math
-import statistics
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
@@ -83,7 +82,7 @@ def relative_drift(run: runs.Run, baseline: runs.Run) -> float:
         drift, other = _drift_at(ours, level), _drift_at(theirs, level)
         if level > 0 and other > 0 and drift > 0:
             ratios.append(drift / other)
-    return statistics.geometric_mean(ratios) if ratios else float("nan")
+    return float(np.exp(np.mean(np.log(ratios)))) if ratios else float("nan")
 
 
 def channel_share(channel: str, kind: str | None = None) -> Callable[[runs.Run], float]:

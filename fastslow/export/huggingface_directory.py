@@ -138,7 +138,7 @@ def _tokenizer_json(spec: chat.ChatSpec) -> str:
     """Return the file as it was, with the rule that starts a text where only a flag said so."""
     tokenizer = tokenizers.Tokenizer.from_str(spec.tokenizer)
     start = tokenizer.token_to_id(spec.bos)
-    if not spec.adds_bos or start is None or tokenizer.encode("").ids[:1] == [start]:
+    if not spec.adds_bos or start is None or chat.starts_with(tokenizer, spec.bos):
         return spec.tokenizer
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{spec.bos} $A",

@@ -126,14 +126,16 @@ class GepaChannel:
         populations measured: of the prompt that was best, and of the one that is.
         """
         fast: population.FastState = state.fast
+        budget = self.settings.reselection_budget
+        if not fast.populations or not budget:
+            return fast, None
         policy = self.policy_of(state.slow)
         candidates = {
             key: reselection.Candidate(known, tuple(self.tasks[name] for name in known.tasks))
             for key, known in fast.populations.items()
             if known.version != policy.version or known.lesson == lesson
         }
-        budget = self.settings.reselection_budget
-        if not candidates or not budget:
+        if not candidates:
             return fast, None
         shares = reselection.plan(candidates, budget)
         if not shares:

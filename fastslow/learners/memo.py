@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from fastslow import types
 
 T = TypeVar("T")
-_STATES = 3  # weights remembered: of the base model, before a lesson, after it
+_STATES = 4  # weights remembered: the base model's, before a lesson, and after two ways to teach it
 
 
 class Entry(NamedTuple):

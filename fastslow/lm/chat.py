@@ -126,6 +126,11 @@ def build(spec: ChatSpec) -> ChatFormat:
     return _templated(tokenizer, spec, template_lib.compile_template(spec.template, variables))
 
 
+def starts_with(tokenizer: tokenizers.Tokenizer, bos: str) -> bool:
+    """Return whether a tokenizer starts every text with the token `bos` by a rule of its own."""
+    return bool(bos) and tokenizer.encode("").ids[:1] == [tokenizer.token_to_id(bos)]
+
+
 def _encode(tokenizer: tokenizers.Tokenizer, text: str) -> tuple[int, ...]:
     return tuple(tokenizer.encode(text, add_special_tokens=False).ids)
 

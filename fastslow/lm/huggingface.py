@@ -208,13 +208,12 @@ def _chat(path: pathlib.Path, settings: Mapping[str, Any]) -> chat.ChatSpec:
     stops = [*_ids(settings), *_ids(generation)]
     stops += [i for i in [tokenizer.token_to_id(eos)] if i is not None]
     bos = _token_text(names.get("bos_token"))
-    starts = bool(bos) and tokenizer.encode("").ids[:1] == [tokenizer.token_to_id(bos)]
     return chat.ChatSpec(
         tokenizer=text,
         template=_template(path, names),
         bos=bos,
         eos=eos,
-        adds_bos=bool(names.get("add_bos_token", starts)),
+        adds_bos=bool(names.get("add_bos_token", chat.starts_with(tokenizer, bos))),
         stop_tokens=tuple(dict.fromkeys(stops)),
     )
 

@@ -146,10 +146,9 @@ class GainCost:
         if name == "slow" and probe.silent_share >= 1:
             told = "no group of samples gives the weights a signal"
             return Offer(gain, drift, compute, told, explorable=False)
-        if name == "fast" and probe.prompt_fill >= 1:
-            return Offer(gain, drift, compute, "the prompt has no room at all", explorable=False)
         if name == "fast" and probe.prompt_fill >= self.full_prompt:
-            return Offer(gain, drift, compute, "the prompt is full")
+            changes = probe.prompt_fill < 1  # what cannot change at all is as full as can be
+            return Offer(gain, drift, compute, "the prompt is full", explorable=changes)
         return Offer(gain, drift, compute)
 
     def _worked(

@@ -223,7 +223,7 @@ def check_task(task: Any) -> None:
 
 
 def check_events(stream: types.Stream) -> None:
-    """Raise StreamError unless events are numbered, of the stream's tasks, and the same each time.
+    """Raise StreamError unless events are numbered, of the stream's tasks, and as many each time.
 
     They are read to plan, to run and to resume: a generator that is kept would be empty by then.
     """

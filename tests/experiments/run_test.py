@@ -151,6 +151,14 @@ def test_interrupt_leaves_a_directory_that_resumes(tmp_path):
     assert process.returncode == 130, output
     assert "--resume" in output
     assert "Traceback" not in output
+    path = directory / "config.json"
+    begun = json.loads(path.read_text())
+    path.write_text(json.dumps({**begun, "git": "0" * 40}))
+    status, output = cli.run("run", "--resume", f"--workdir={directory}")
+    assert status == 0, output
+    assert "goes on under other code or packages from event" in output
+    (noted,) = json.loads(path.read_text())["resumed"]
+    assert noted["git"] == begun["git"]
 
 
 def test_report_can_be_written_again(whole):

@@ -193,8 +193,11 @@ def _cost_bars(
     }
     names = [method.label for method in shown]
     total = panels.stack(panel, names, parts, _PARTS)
-    total_of = functools.partial(_total, kind)
-    found = [comparison.estimate(comparing.values(method, total_of)) for method in shown]
+    sums = [
+        {run.seeds: sum(one.values()) for run, one in zip(method.runs, of_method, strict=True)}
+        for method, of_method in zip(shown, used, strict=True)
+    ]
+    found = [comparison.estimate(of_method) for of_method in sums]
     for row, one in enumerate(found):
         panel.plot([one.low, one.high], [row, row], color="#333333", lw=0.9)
     ends = np.fmax(total, np.array([one.high for one in found]))  # NaN where there is one run
@@ -202,10 +205,6 @@ def _cost_bars(
     panels.write_ends(panel, ends.tolist(), list(map(write, total)), room=0.45, fontsize=7)
     panel.set_xlabel({"tokens": "Tokens", "flops": "FLOP", "seconds": "Time (seconds)"}[kind])
     panel.xaxis.set_major_formatter(lambda value, _: wording.quantity(value))
-
-
-def _total(kind: str, run: runs.Run) -> float:
-    return sum(_spent(run, kind).values())
 
 
 def _spent(run: runs.Run, kind: str) -> Mapping[str, float]:

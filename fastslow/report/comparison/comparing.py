@@ -193,7 +193,7 @@ def _few(methods: Sequence[groups.Method], interval: str) -> list[str]:
         found.append(f"One run only, so no error and no interval: {', '.join(single)}.")
     counts = [_observed(method) for method in methods if len(method.runs) > 1]
     if interval == "bootstrap" and counts and min(counts) < _FEW:
-        found.append(f"With fewer than {_FEW} runs this bootstrap is too narrow; prefer t.")
+        found.append(f"With fewer than {_FEW} observations this bootstrap is too narrow; prefer t.")
     return found
 
 

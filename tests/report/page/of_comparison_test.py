@@ -113,7 +113,7 @@ def test_a_winner_by_single_runs_is_called_that(tmp_path):
     assert _headline(tmp_path, "Who was cheapest").endswith(", by single runs")
 
 
-def test_measures_that_were_not_asked_for_make_no_headline(comparison, tmp_path):
+def test_measures_that_were_not_asked_for_make_no_headline(tmp_path):
     folder = synthetic.write_many(tmp_path, seeds=2)
     page = _render(comparing.compare([str(folder / "*")], metrics=["tokens"]))
     assert "Who was cheapest" in page.texts
