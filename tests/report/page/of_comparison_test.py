@@ -2,6 +2,8 @@ import re
 
 import pytest
 
+from fastslow.evaluation import constant
+from fastslow.report import records
 from fastslow.report.comparison import comparing, tables
 from fastslow.report.page import of_comparison
 from tests.report import reading
@@ -118,3 +120,14 @@ def test_measures_that_were_not_asked_for_make_no_headline(tmp_path):
     page = _render(comparing.compare([str(folder / "*")], metrics=["tokens"]))
     assert "Who was cheapest" in page.texts
     assert "Who learned most" not in page.texts
+
+
+def test_more_runs_on_the_same_items_are_no_more_items_beside_the_constant_answer(tmp_path):
+    folders = [synthetic.write(tmp_path / str(seed), seed=seed) for seed in range(4)]
+    compared = comparing.compare([str(tmp_path / "*")])
+    scores = [tables.last_score("sentiment", run) for run in compared.methods[0].runs]
+    near = sum(scores) / 4 - 0.075  # two standard errors: 0.10 of 96 answers, 0.05 of 4 x 96
+    told = {"sentiment": constant.Constant("positive", near)}
+    records.append(folders[0], records.tasks_row({"sentiment": ""}, told), 0.0)
+    page = _render(comparing.compare([str(tmp_path / "*")]))
+    assert any("on sentiment" in text and "cannot be told from" in text for text in page.texts)
