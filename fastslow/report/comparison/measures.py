@@ -22,6 +22,7 @@ class Measure(NamedTuple):
     of: Callable[[runs.Run], float]
     write: Callable[[float], str]
     write_change: Callable[[float], str]
+    of_answers: bool = False  # a mean over test answers: coarse, so equal by chance now and then
 
 
 def _summary(name: str, run: runs.Run) -> float:
@@ -59,7 +60,8 @@ def best_prompts(run: runs.Run) -> dict[int, float]:
 
 def _scored(title: str, name: str, better: str, signed: bool = True) -> Measure:
     write = wording.change if signed else wording.score
-    return Measure(title, "score", better, functools.partial(_summary, name), write, wording.change)
+    of = functools.partial(_summary, name)
+    return Measure(title, "score", better, of, write, wording.change, of_answers=True)
 
 
 def _drifted(condition: str, direction: str) -> Measure:

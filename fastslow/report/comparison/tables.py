@@ -112,26 +112,26 @@ def differences(comparison: comparing.Comparison) -> table.Table:
                     measure.write_change(found.mean) if found.size else wording.MISSING,
                     wording.MISSING if math.isnan(found.standard_error) else error,
                     _bounds(found, measure.write_change),
-                    verdict(found, measure.better),
+                    verdict(found, measure),
                 )
             )
     title = f"Difference from {comparison.baseline} {comparison.point}, by pairs of runs"
     return table.Table(title, header, tuple(body), texts=2)
 
 
-def verdict(found: statistics.Estimate, better: str) -> str:
+def verdict(found: statistics.Estimate, measure: measures.Measure) -> str:
     """Say what an interval of a difference says: better, worse, no difference seen, or nothing.
 
-    A difference that is the same in every pair has an interval without width, which no few coarse
-    scores deserve: it decides nothing, unless it is none.
+    Scores that differ by the same in every pair have an interval without width, which a few coarse
+    values do not deserve: it decides nothing. Steps and tokens are exact.
     """
     if math.isnan(found.low):
         return wording.MISSING
-    if found.low == found.high:
-        return "undecided" if found.mean else "equal"
-    if found.low <= 0 <= found.high:
+    if found.low == found.high == 0:
+        return "equal"
+    if found.low <= 0 <= found.high or (measure.of_answers and found.low == found.high):
         return "undecided"
-    return "better" if (found.mean > 0) == (better == "higher") else "worse"
+    return "better" if (found.mean > 0) == (measure.better == "higher") else "worse"
 
 
 def efforts(comparison: comparing.Comparison) -> table.Table:

@@ -79,7 +79,7 @@ def _leaders(
     beside = [
         other.label
         for other, difference in zip(others, differences, strict=True)
-        if tables.verdict(difference, measure.better) != "worse"
+        if tables.verdict(difference, measure) != "worse"
     ]
     if all(difference.mean == 0 for difference in differences):
         return "all alike"
@@ -104,7 +104,7 @@ def _verdicts(comparison: comparing.Comparison) -> list[str]:
         for name in comparison.measures:
             measure = measures.MEASURES[name]
             difference = comparing.difference(comparison, method, measure.of)
-            verdict = tables.verdict(difference, measure.better)
+            verdict = tables.verdict(difference, measure)
             read.setdefault(verdict, []).append(_inside(measure.title))
         parts = [
             f"{verdict} in {', '.join(read[verdict])}"

@@ -272,20 +272,21 @@ def test_the_summary_reads_as_the_estimates(directory, interval):
 
 
 @pytest.mark.parametrize(
-    ("values", "better", "reads"),
+    ("values", "measure", "reads"),
     [
-        ([0.1, 0.2, 0.15], "higher", "better"),
-        ([0.1, 0.2, 0.15], "lower", "worse"),
-        ([-0.1, -0.2, -0.15], "lower", "better"),
-        ([-0.1, 0.2, 0.15], "higher", "undecided"),
-        ([0.0, 0.0, 0.0], "higher", "equal"),
-        ([0.015625, 0.015625], "higher", "undecided"),
-        ([0.1], "higher", "–"),
+        ([0.1, 0.2, 0.15], "average_accuracy", "better"),
+        ([0.1, 0.2, 0.15], "forgetting", "worse"),
+        ([-0.1, -0.2, -0.15], "forgetting", "better"),
+        ([-0.1, 0.2, 0.15], "average_accuracy", "undecided"),
+        ([0.0, 0.0, 0.0], "average_accuracy", "equal"),
+        ([0.015625, 0.015625], "average_accuracy", "undecided"),  # one of 64 answers, twice
+        ([-12.0, -12.0], "slow_steps", "better"),
+        ([0.1], "average_accuracy", "–"),
     ],
 )
-def test_a_difference_reads_by_its_interval_and_the_direction(comparison, values, better, reads):
+def test_a_difference_reads_by_its_interval_and_the_direction(comparison, values, measure, reads):
     found = comparison.estimate({(seed, 0): value for seed, value in enumerate(values)})
-    assert tables.verdict(found, better) == reads
+    assert tables.verdict(found, measures.MEASURES[measure]) == reads
 
 
 def test_the_tables_on_terminal_and_in_files_say_the_same(comparison, written):
