@@ -1,8 +1,7 @@
-"""The channel on a tiny language model: it learns, it refuses, and it resumes exactly."""
+"""The channel on a tiny language model: it learns, it counts, and it resumes exactly."""
 
 import dataclasses
 import functools
-import re
 
 import jax
 import numpy as np
@@ -10,78 +9,22 @@ import optax
 import pytest
 
 from fastslow import seeds, types
-from fastslow.lm import engine as engine_lib
-from fastslow.lm import loading
-from fastslow.slow import batching, channel, contracts, drift_cap
-from fastslow.slow import settings as settings_lib
-from fastslow.slow.adapters import ADAPTERS
+from fastslow.slow import drift_cap
 from fastslow.slow.anchors import ANCHORS
-from fastslow.slow.objectives import OBJECTIVES
-
-EXAMPLES = tuple(types.Example(str(i), f"number {i}?", str(i % 10)) for i in range(96))
-# Of equal length: every shape that differs is a program to compile.
-PROMPTS = (types.Prompt("Answer by a digit."), types.Prompt("Write digits only."))
-
-
-@functools.cache
-def model():
-    return loading.load("tiny-random", dtype="float32")
-
-
-@functools.cache
-def engine():
-    return engine_lib.Engine(model())
-
-
-def starts_with_digit(text, example):
-    return types.Score(float(text[:1].isdigit()), "")
-
-
-def half_silent(text, example):
-    """Score the first four examples by their digits, and the others all alike."""
-    return types.Score(float(text[:1].isdigit()) if int(example.id) < 4 else 1.0, "")
-
-
-def build(objective="cispo", adapter="lora", anchors=None, scorer=starts_with_digit, **settings):
-    task = types.Task("digits", EXAMPLES, EXAMPLES, EXAMPLES, scorer)
-    settings = {
-        "rollouts": 4,
-        "max_tokens": 4,
-        "learning_rate": 1e-2,
-        "warmup_steps": 0,
-        "micro_rows": 8,
-    } | settings
-    return channel.GradientChannel(
-        model=model(),
-        engine=engine(),
-        tasks={"digits": task},
-        prompts_of=lambda fast, name: PROMPTS,
-        adapter=ADAPTERS.build(adapter),
-        objective=OBJECTIVES.build(objective),
-        anchors=anchors or {},
-        settings=settings_lib.Settings(**settings),
-    )
-
-
-@functools.cache
-def shared(objective="cispo"):
-    """Channels whose compiled programs many tests use."""
-    return build(objective, anchors={"kl": ANCHORS.build("kl_exact"), "l2": ANCHORS.build("l2sp")})
-
-
-def absorb(learner, state, budget=2, seed=0, examples=EXAMPLES[:16]):
-    lesson = types.Lesson(0, "digits", examples)
-    return learner.absorb(types.ModelState(state, None), lesson, budget, seed)
-
-
-def assert_same(left, right):
-    assert jax.tree.structure(left) == jax.tree.structure(right)
-    jax.tree.map(np.testing.assert_array_equal, left, right)
-
-
-def differs(left, right):
-    pairs = zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True)
-    return any(not np.array_equal(a, b) for a, b in pairs)
+from tests.slow.channels import (
+    EXAMPLES,
+    PROMPTS,
+    absorb,
+    assert_same,
+    build,
+    differs,
+    drift,
+    engine,
+    half_silent,
+    model,
+    shared,
+    train_tokens,
+)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -284,142 +227,6 @@ def test_silent_answers_are_not_run_without_anchors_on_outputs():
     )
     assert 4 <= step["silent_groups"] < 8
     assert step["train_tokens"] == train_tokens(learner, sampled.rows)
-
-
-def train_tokens(learner, rows):
-    return batching.train_tokens(batching.micro_batches(rows, learner.settings.micro_rows))
-
-
-def exploding(value, first_step):
-    """An objective whose loss is `value` times the log-probabilities, from a step on."""
-    cispo = OBJECTIVES.build("cispo")
-    calls = []
-
-    def collect(*arguments):
-        gathered = cispo.collect(*arguments)
-        calls.append(1)
-        if len(calls) < first_step:
-            return gathered
-        rows = tuple(row._replace(advantage=value) for row in gathered.rows)
-        return gathered._replace(rows=rows)
-
-    return contracts.Objective(collect, cispo.loss)
-
-
-@pytest.mark.parametrize(
-    ("value", "reason"),
-    [
-        (float("nan"), "step 2: loss is nan"),
-        (float("inf"), "step 2: loss is inf"),
-        (1e6, "step 2: loss .* exceeds 1000"),
-    ],
-)
-def test_a_lesson_that_blows_up_is_rejected_with_the_state_intact(value, reason):
-    learner = dataclasses.replace(shared(), objective=exploding(value, 2))
-    state = learner.init(0)
-    before = jax.tree.map(np.array, state)
-    after, told = absorb(learner, state, 3)
-    assert told.outcome == "rejected"
-    assert_same(jax.tree.map(np.asarray, after), before)
-    assert len(told.details["steps"]) == 2
-    assert re.fullmatch(reason, told.reason)
-
-
-def drift(learner, before, after):
-    """Exact KL(after || before) over fresh completions, in nats per token."""
-    requests = [
-        engine_lib.Request(*model().chat.encode([types.Message("user", e.input)]), seed=i)
-        for i, e in enumerate(EXAMPLES[:8])
-    ]
-    variables = learner.variables(after)
-    completions, _ = engine().generate(variables, requests, temperature=1.0, max_tokens=4)
-    tokens = [c.tokens.tolist() for c in completions]
-    both = (variables, learner.variables(before))
-    forward, _ = engine().divergence(*(engine().read(v, requests, tokens)[0] for v in both))
-    return float(np.mean(forward))
-
-
-def test_drift_cap_holds():
-    free = shared()
-    state = free.init(0)
-    far, _ = absorb(free, state, 4, 1)
-    capped = dataclasses.replace(free, settings=dataclasses.replace(free.settings, drift_cap=0.01))
-    near, told = absorb(capped, state, 4, 1)
-    found = told.details["drift"]
-    assert told.outcome == "changed"
-    assert 0 < found["scale"] < 1
-    assert found["drift"] <= 0.01 < found["uncapped"]
-    assert found["evaluations"] <= capped.settings.drift_evaluations
-    assert drift(free, state, near) < 0.03 < drift(free, state, far)
-    # What was learnt is on the way there: same direction, optimiser state of the whole way.
-    ratio = near.trainable["blocks"]["q"]["b"] / far.trainable["blocks"]["q"]["b"]
-    np.testing.assert_allclose(ratio, found["scale"], rtol=1e-4)
-    assert_same(near.opt_state, far.opt_state)
-
-
-class Drifting:
-    """An engine that finds every change too large."""
-
-    def generate(self, *arguments, **options):
-        return engine().generate(*arguments, **options)
-
-    def read(self, *arguments):
-        return engine().read(*arguments)
-
-    def divergence(self, p, q):
-        one = np.ones(len(p.states), np.float32)
-        return one, one
-
-
-def test_a_cap_that_nothing_keeps_rejects_the_lesson():
-    learner = shared()
-    tight = dataclasses.replace(learner.settings, drift_cap=0.01, drift_evaluations=3)
-    learner = dataclasses.replace(learner, settings=tight, engine=Drifting())
-    state = learner.init(0)
-    after, told = absorb(learner, state, 1)
-    assert after is state
-    assert told.outcome == "rejected"
-    assert told.reason == "no share of the change keeps the drift cap 0.01"
-    assert told.details["drift"]["evaluations"] == 3
-
-
-def test_steps_that_the_step_cap_holds_in_place_are_no_learning():
-    settings = dataclasses.replace(shared().settings, step_cap=1e-9, drift_evaluations=1)
-    learner = dataclasses.replace(shared(), settings=settings)
-    state = learner.init(0)
-    after, told = absorb(learner, state)
-    assert [step["step_scale"] for step in told.details["steps"]] == [0, 0]
-    assert after is state  # its optimiser and its anchors too
-    assert told.outcome == "rejected"
-    assert told.reason == "2 of 2 steps had a signal, 2 of them held in place by the step cap"
-
-
-@pytest.mark.parametrize(
-    ("steps", "reason"),
-    [
-        ([{"loss": 0, "update_norm": 1}, {}], "1 of 2 steps had a signal"),
-        (
-            [{"loss": 0, "update_norm": 1, "step_scale": scale} for scale in (0, 0.5, 1)],
-            "3 of 3 steps had a signal, 1 of them held in place by the step cap",
-        ),
-        (
-            [{"loss": 0, "update_norm": norm} for norm in (0, 1)],
-            "2 of 2 steps had a signal, 1 of them without any change",
-        ),
-    ],
-)
-def test_steps_that_moved_nothing_are_told_apart(steps, reason):
-    assert channel._signals(channel.Taught(None, tuple(steps))) == reason
-
-
-def test_anchors_are_consolidated_after_the_cap():
-    """They follow the weights that are kept, not those that the cap shortened."""
-    capped = dataclasses.replace(shared().settings, drift_cap=0.01)
-    learner = dataclasses.replace(shared(), settings=capped)
-    state, told = absorb(learner, learner.init(0), 4, 1)
-    assert 0 < told.details["drift"]["scale"] < 1
-    assert_same(state.anchors["l2"], state.trainable)
-    assert state.anchors["kl"] == ()
 
 
 def test_variables_start_at_the_base_and_follow_the_state():

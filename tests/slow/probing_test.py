@@ -12,7 +12,7 @@ from fastslow import types
 from fastslow.slow import contracts, experience, probing, training, update
 from fastslow.slow import settings as settings_lib
 from fastslow.slow.anchors import ANCHORS
-from tests.slow import channel_test, toy
+from tests.slow import channels, toy
 
 SETTINGS = settings_lib.Settings(micro_rows=4)
 
@@ -129,15 +129,15 @@ def test_sketches_keep_cosines():
 
 @functools.cache
 def real_probe(seed=0):
-    learner = channel_test.shared()
-    lesson = types.Lesson(0, "digits", channel_test.EXAMPLES[:16])
+    learner = channels.shared()
+    lesson = types.Lesson(0, "digits", channels.EXAMPLES[:16])
     state = types.ModelState(learner.init(0), None)
     return learner.probe(state, lesson, seed), learner, state
 
 
 def test_a_channel_probes_without_learning():
     measured, learner, state = real_probe()
-    channel_test.assert_same(learner.init(0), state.slow)
+    channels.assert_same(learner.init(0), state.slow)
     facts = measured.facts
     assert 0 < facts["sampled_reward"] < 1
     assert facts["gradient_norm"] > 0
