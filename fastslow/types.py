@@ -109,6 +109,7 @@ class Cost(NamedTuple):
     """What something used.
 
     Token counts are exact; `flops` is the usual estimate, 2 x parameters x tokens for a forward.
+    What a reflection model read and wrote is as its provider counts it, and not in `flops`.
     """
 
     prompt_tokens: int = 0
@@ -116,6 +117,8 @@ class Cost(NamedTuple):
     train_tokens: int = 0
     metric_calls: int = 0
     reflection_calls: int = 0
+    reflection_prompt_tokens: int = 0
+    reflection_completion_tokens: int = 0
     flops: float = 0.0
     seconds: float = 0.0
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from fastslow import types
 from fastslow.metrics import matrix as matrices
 
 Effort: TypeAlias = Callable[[Mapping[str, Any]], float]  # lesson row -> what it used
@@ -29,7 +30,7 @@ def slow_steps(lesson: Mapping[str, Any]) -> float:
 
 def cost(field: str) -> Effort:
     """Return the effort that adds up one field of types.Cost over all that a lesson used."""
-    return lambda lesson: float(sum(part[field] for part in _costs(lesson)))
+    return lambda lesson: float(sum(getattr(part, field) for part in _costs(lesson)))
 
 
 def of_task(task: str, effort: Effort) -> Effort:
@@ -39,15 +40,16 @@ def of_task(task: str, effort: Effort) -> Effort:
 
 def tokens(lesson: Mapping[str, Any]) -> float:
     """Return the tokens of a lesson row: read, written or trained on."""
-    fields = ("prompt_tokens", "completion_tokens", "train_tokens")
-    return float(sum(part[field] for part in _costs(lesson) for field in fields))
+    read, written, trained = map(cost, ("prompt_tokens", "completion_tokens", "train_tokens"))
+    return read(lesson) + written(lesson) + trained(lesson)
 
 
-def _costs(lesson: Mapping[str, Any]) -> list[Mapping[str, float]]:
+def _costs(lesson: Mapping[str, Any]) -> list[types.Cost]:
     """Return what both channels used, and what deciding about the lesson used if it says so."""
     deciding = [lesson["deciding"]] if "deciding" in lesson else []
     reselected = [lesson["reselected"]] if lesson.get("reselected") else []
-    return [*(part["cost"] for part in (*lesson["absorbed"], *reselected)), *deciding]
+    used = [*(part["cost"] for part in (*lesson["absorbed"], *reselected)), *deciding]
+    return [types.Cost(**cost) for cost in used]
 
 
 def spent(rows: Sequence[Mapping[str, Any]], effort: Effort) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import rich.box
@@ -111,22 +111,25 @@ def drift(rows: Sequence[records.Row]) -> Table:
 
 
 def costs(rows: Sequence[records.Row]) -> Table:
-    """Return what each channel and the evaluations used, and the total."""
-    header = (
-        "Channel",
-        "Tokens\nread",
-        "Tokens\nwritten",
-        "Tokens\ntrained",
-        "Answers\nscored",
-        "Reflection\ncalls",
-        "FLOP",
-        "Time",
-    )
+    """Return what each channel and the evaluations used, and the total.
+
+    A reflection model has a column only where one was asked.
+    """
     spent = overview.costs(rows)
-    total = sum(spent.values(), types.Cost())
-    body = tuple(_cost_cells(name, cost) for name, cost in spent.items())
-    closing = total._replace(seconds=overview.seconds(rows))
-    return Table("Cost by channel", header, body, _cost_cells("total", closing))
+    total = sum(spent.values(), types.Cost())._replace(seconds=overview.seconds(rows))
+    columns: dict[str, Callable[[types.Cost], str]] = {
+        "Tokens\nread": lambda cost: wording.quantity(cost.prompt_tokens),
+        "Tokens\nwritten": lambda cost: wording.quantity(cost.completion_tokens),
+        "Tokens\ntrained": lambda cost: wording.quantity(cost.train_tokens),
+        "Answers\nscored": lambda cost: wording.quantity(cost.metric_calls),
+        "FLOP": lambda cost: wording.quantity(cost.flops),
+        "Time": lambda cost: wording.duration(cost.seconds),
+    }
+    if total.reflection_calls:
+        columns["Reflection\ncalls, tokens"] = _reflection
+    body = tuple((name, *(of(cost) for of in columns.values())) for name, cost in spent.items())
+    footer = ("total", *(of(total) for of in columns.values()))
+    return Table("Cost by channel", ("Channel", *columns), body, footer)
 
 
 def lessons(rows: Sequence[records.Row]) -> Table:
@@ -208,8 +211,9 @@ def _task_cells(line: overview.TaskLine) -> tuple[str, ...]:
     return (line.name, str(line.lessons), *map(wording.score, scores), *compared)
 
 
-def _cost_cells(name: str, cost: types.Cost) -> tuple[str, ...]:
-    return (name, *map(wording.quantity, cost[:-1]), wording.duration(cost.seconds))
+def _reflection(cost: types.Cost) -> str:
+    tokens = cost.reflection_prompt_tokens + cost.reflection_completion_tokens
+    return f"{wording.quantity(cost.reflection_calls)}, {wording.quantity(tokens)}"
 
 
 def _outcome(row: records.Row, channel: str) -> str:

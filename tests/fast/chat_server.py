@@ -34,6 +34,7 @@ class State:
         self.requests = []
         self.answers = ["```\nnew\n```"]  # in turn, the last one for ever
         self.finish_reason = "stop"
+        self.usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
         self.status = 200
         self.raw = None  # bytes instead of an answer
         self.hold = None  # an event to wait for before answering
@@ -45,9 +46,8 @@ class State:
         text = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         message = {"role": "assistant", "content": text}
         choice = {"index": 0, "finish_reason": self.finish_reason, "message": message}
-        usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
         frame = {"id": "x", "object": "chat.completion", "created": 1, "model": body["model"]}
-        return json.dumps({**frame, "choices": [choice], "usage": usage}).encode()
+        return json.dumps({**frame, "choices": [choice], "usage": self.usage}).encode()
 
 
 @contextlib.contextmanager

@@ -55,9 +55,11 @@ def test_costs_are_added_up_by_channel(rows):
     spent = overview.costs(rows)
     assert list(spent) == ["fast", "slow", "evaluation"]
     assert spent["fast"] == types.Cost(
-        200_000, 12_500, 0, 240, 30, 5.5e13, 70.0 + 0 + 1 + 2 + 4 + 5
+        200_000, 12_500, 0, 240, 30, 9_000, 1_200, 5.5e13, 70.0 + 0 + 1 + 2 + 4 + 5
     )
-    assert spent["slow"] == types.Cost(90_000, 6_000, 96_000, 768, 0, pytest.approx(1.26e14), 66.0)
+    assert spent["slow"] == types.Cost(
+        90_000, 6_000, 96_000, 768, flops=pytest.approx(1.26e14), seconds=66.0
+    )
     assert spent["evaluation"].prompt_tokens == 7 * 18_000 + 9_000
     assert spent["evaluation"].seconds == 7 * 9.0 + 21.0
     assert overview.seconds(rows) == 7 * 9 + 21 + 6 * 40 + (1 + 3 + 5 + 7 + 9 + 11)

@@ -72,7 +72,7 @@ def write(directory: pathlib.Path, events: int = 13, done: bool = True) -> pathl
             "trained_evolved": SCORES[-1],
         }
         by_corner = {c: dict(zip(TASKS, values, strict=True)) for c, values in corners.items()}
-        cost = types.Cost(9_000, 700, 0, 120, 0, 2.6e12)
+        cost = types.Cost(9_000, 700, 0, 120, flops=2.6e12)
         records.append(directory, records.quadrants_row(by_corner, cost), seconds=21.0)
         files.write_text_atomic(directory / "DONE", "")
     return directory
@@ -93,7 +93,7 @@ def _lesson(index: int) -> records.Row:
 def _fast(outcome: str, reason: str, number: int) -> types.Absorbed:
     if outcome == "skipped":
         return types.Absorbed("fast", outcome, reason)
-    cost = types.Cost(40_000, 2_500, 0, 48, 6, 1.1e13, seconds=14.0 + number)
+    cost = types.Cost(40_000, 2_500, 0, 48, 6, 1_800, 240, 1.1e13, 14.0 + number)
     after = 0.36 + number / 10 if outcome == "changed" else 0.36
     return types.Absorbed("fast", outcome, reason, 0.36, after, cost, {"proposals": 12})
 
@@ -103,7 +103,7 @@ def _slow(outcome: str, reason: str, number: int) -> types.Absorbed:
         return types.Absorbed("slow", outcome, reason)
     rewards = [0.30 + 0.05 * step + 0.04 * (-1) ** step for step in range(SLOW_STEPS[number])]
     steps = [{"reward": r, "loss": NAN if outcome == "rejected" else 0.1} for r in rewards]
-    cost = types.Cost(30_000, 2_000, 32_000, 256, 0, 4.2e13, seconds=22.0)
+    cost = types.Cost(30_000, 2_000, 32_000, 256, flops=4.2e13, seconds=22.0)
     return types.Absorbed("slow", outcome, reason, rewards[0], rewards[-1], cost, {"steps": steps})
 
 
@@ -120,7 +120,7 @@ def _evaluate(directory: pathlib.Path, index: int) -> None:
         for place, task in enumerate(scores)
     }
     point = types.EvaluationPoint(index, tuple(scores))
-    cost = types.Cost(18_000, 1_500, 0, 192, 0, 5.3e12)
+    cost = types.Cost(18_000, 1_500, 0, 192, flops=5.3e12)
     counts = dict.fromkeys(scores, 64)
     row = records.evaluation_row(point, scores, counts, drift, steps, cost)
     records.append(directory, row, seconds=9.0)

@@ -74,9 +74,17 @@ def test_drift_names_direction_and_condition(rows):
 def test_costs_add_up_to_the_total(rows):
     shown = table.costs(rows)
     assert [row[0] for row in shown.rows] == ["fast", "slow", "evaluation"]
-    assert shown.rows[0][1:] == ("200 k", "12.5 k", "0", "240", "30", "55 T", "1 min 22 s")
+    assert shown.rows[0][1:7] == ("200 k", "12.5 k", "0", "240", "55 T", "1 min 22 s")
     assert shown.footer[4] == str(240 + 768 + 1464)
-    assert shown.footer[-1] == "6 min 00 s"
+    assert shown.footer[6] == "6 min 00 s"
+
+
+def test_a_reflection_model_has_a_column_only_where_one_was_asked(rows):
+    shown = table.costs(rows)
+    assert shown.header[7:] == ("Reflection\ncalls, tokens",)
+    assert [row[7] for row in shown.rows] == ["30, 10.2 k", "0, 0", "0, 0"]
+    unasked = [row for row in rows if row["kind"] != "lesson"]
+    assert table.costs(unasked).header[-1] == "Time"
 
 
 def test_every_lesson_shows_its_decision_its_reason_and_both_outcomes(rows):

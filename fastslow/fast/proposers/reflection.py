@@ -32,7 +32,8 @@ def build(
 
     `model` is a DSPy name ("openai/NAME" for any server that speaks the OpenAI chat API at
     `api_base`). The key is read from the environment, so that it is in no configuration or record;
-    local servers need none. `timeout` is in seconds. Each call counts as one reflection call.
+    local servers need none. `timeout` is in seconds. Each call counts as one reflection call, with
+    the tokens that the server says it read and wrote; what it does not say counts as none.
     """
 
     templates.check(template, "instruction", "trials", "max_chars")
@@ -75,7 +76,12 @@ def ask(
     except (exceptions.DSPyError, OSError) as error:
         cost = types.Cost(reflection_calls=1, seconds=time.monotonic() - started)
         return contracts.Proposal(None, f"{type(error).__name__}: {error}", cost, failed=True)
-    cost = types.Cost(reflection_calls=1, seconds=time.monotonic() - started)
+    cost = types.Cost(
+        reflection_calls=1,
+        reflection_prompt_tokens=response.usage.input_tokens or 0,
+        reflection_completion_tokens=response.usage.output_tokens or 0,
+        seconds=time.monotonic() - started,
+    )
     if response.finish_reason == "length":
         return contracts.Proposal(None, "the answer was cut at max_tokens", cost, failed=True)
     instruction = extract(response.message.text or "")

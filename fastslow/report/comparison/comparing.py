@@ -11,7 +11,7 @@ import numpy as np
 
 from fastslow import registry
 from fastslow.metrics import efficiency, statistics
-from fastslow.report import records, runs
+from fastslow.report import records, runs, wording
 from fastslow.report.comparison import groups, measures, points
 
 _FEW = 10  # runs, below which a percentile bootstrap is too narrow
@@ -272,18 +272,19 @@ def _without_effort(everyone: Sequence[groups.Method], point: points.Point) -> l
 
 
 def _reflecting(methods: Sequence[groups.Method]) -> list[str]:
-    """Say who used a second model, whose work no cost but the time holds."""
-    calls = {
-        method.label: sum(
-            efficiency.cost("reflection_calls")(row)
-            for run in method.runs
-            for row in records.of_kind(run.rows, "lesson")
+    """Say who used a second model, whose work is in no other cost than the time."""
+    used = []
+    for method in methods:
+        lessons = [row for run in method.runs for row in records.of_kind(run.rows, "lesson")]
+        calls, read, written = (
+            sum(map(efficiency.cost(f"reflection_{what}"), lessons))
+            for what in ("calls", "prompt_tokens", "completion_tokens")
         )
-        for method in methods
-    }
-    used = ", ".join(f"{label} {count:.0f} times" for label, count in calls.items() if count)
+        if calls:
+            tokens = f"{wording.quantity(read)} tokens read, {wording.quantity(written)} written"
+            used.append(f"{method.label} {calls:.0f} times ({tokens})")
     told = "Tokens and FLOP are the learning model's; a reflection model was asked besides"
-    return [f"{told}: {used}."] if used else []
+    return [f"{told}: {', '.join(used)}."] if used else []
 
 
 def _untouched(methods: Sequence[groups.Method], point: points.Point) -> list[str]:

@@ -31,6 +31,8 @@ def test_the_block_of_the_answer_becomes_the_instruction(server):
     proposal = ask(server.url)
     assert proposal.prompt == PARENT._replace(instruction="Follow the rule.\nNothing else.")
     assert proposal.cost.reflection_calls == 1
+    assert proposal.cost.reflection_prompt_tokens == server.usage["prompt_tokens"]
+    assert proposal.cost.reflection_completion_tokens == server.usage["completion_tokens"]
     assert not proposal.failed
 
 
@@ -75,6 +77,13 @@ def test_garbage_is_refused(server, answer):
     proposal = ask(server.url)
     assert (proposal.prompt, proposal.failed) == (None, True)
     assert proposal.cost.reflection_calls == 1
+
+
+def test_tokens_that_a_server_does_not_count_are_none(server):
+    server.usage = None
+    cost = ask(server.url).cost
+    assert (cost.reflection_calls, cost.reflection_prompt_tokens) == (1, 0)
+    assert cost.reflection_completion_tokens == 0
 
 
 def test_a_cut_answer_is_refused(server):

@@ -303,7 +303,10 @@ def test_a_reflection_model_whose_work_no_cost_holds_is_told(tmp_path):
     directory = synthetic.write(tmp_path / "a")
     assert not any("reflection" in note for note in _compare(tmp_path).notes)
     path = records.path_of(directory)
-    path.write_text(path.read_text().replace('"reflection_calls": 0', '"reflection_calls": 3'))
+    for field, value in (("calls", 3), ("prompt_tokens", 1000), ("completion_tokens", 20)):
+        name = f'"reflection_{field}": '
+        path.write_text(path.read_text().replace(f"{name}0", f"{name}{value}"))
     (note,) = [note for note in _compare(tmp_path).notes if "reflection" in note]
     # of both channels and of choosing prompts again, in six lessons
-    assert note.endswith("a reflection model was asked besides: interleave 54 times.")
+    told = "interleave 54 times (18 k tokens read, 360 written)"
+    assert note.endswith(f"a reflection model was asked besides: {told}.")

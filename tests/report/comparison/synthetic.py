@@ -142,7 +142,7 @@ def write(
                 text = prompts.to_markdown(types.Prompt("Answer with one word.", demos))
                 files.write_text_atomic(directory / "prompts" / str(event) / task / "0.md", text)
         point = types.EvaluationPoint(event, TASKS)
-        cost = types.Cost(9_000, 1_000, 0, 3 * ITEMS, 0, 2.6e12)
+        cost = types.Cost(9_000, 1_000, 0, 3 * ITEMS, flops=2.6e12)
         append(
             records.evaluation_row(point, shown, dict.fromkeys(TASKS, ITEMS), drift, steps, cost),
             22.0,
@@ -170,7 +170,7 @@ def write(
         }
         records.append(
             directory,
-            records.quadrants_row(corners, types.Cost(9_000, 700, 0, 288, 0, 2.6e12)),
+            records.quadrants_row(corners, types.Cost(9_000, 700, 0, 288, flops=2.6e12)),
             21.0,
         )
         files.write_text_atomic(directory / "DONE", "")
@@ -181,13 +181,15 @@ def _lesson(event, task, habits, steps, repeat, rng):
     moved = bool(habits.calls) and (repeat == 0 or rng.random() < 0.5)
     fast = types.Absorbed("fast", "skipped", "no budget")
     if habits.calls:
-        cost = types.Cost(8_000, 400, 0, habits.calls, 0, 2.2e12, 30.0 + 5 * rng.random())
+        seconds = 30.0 + 5 * rng.random()
+        cost = types.Cost(8_000, 400, 0, habits.calls, flops=2.2e12, seconds=seconds)
         outcome = "changed" if moved else "rejected"
         fast = types.Absorbed("fast", outcome, "prompts", 0.3, 0.5, cost, {"proposals": []})
     slow = types.Absorbed("slow", "skipped", "no budget")
     if habits.steps:
         rewards = [{"reward": 0.3 + 0.05 * step} for step in range(habits.steps)]
-        cost = types.Cost(4_000, 300, 5_000, 192, 0, 5e12, 40.0 + 5 * rng.random())
+        seconds = 40.0 + 5 * rng.random()
+        cost = types.Cost(4_000, 300, 5_000, 192, flops=5e12, seconds=seconds)
         slow = types.Absorbed("slow", "changed", "steps", 0.3, 0.6, cost, {"steps": rewards})
     decision = types.Decision(habits.calls, habits.steps, "every lesson")
     probe = types.Probe(repeat, 0, 0)
