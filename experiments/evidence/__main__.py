@@ -90,11 +90,10 @@ def sweep(grid: str, root: pathlib.Path, probes: Sequence[grids.Probe]) -> None:
 
 
 def ask(probe: grids.Probe, directory: pathlib.Path) -> None:
-    """Measure a diagnostic of a finished run, unless that has been done."""
-    if probing.path_of(directory, probe.what, None).exists():
-        return
+    """Measure a diagnostic of a finished run; what it has measured so, the program shows again."""
     if checkpoint.latest(directory) is None:
-        print(f"note: {directory} has no checkpoint left to ask for its {probe.what}")
+        if not probing.path_of(directory, probe.what, None).exists():
+            print(f"note: {directory} has no checkpoint left to ask for its {probe.what}")
         return
     command = ["python", "-m", "experiments.probe", f"--workdir={directory}"]
     command += [f"--what={probe.what}", *probe.flags]

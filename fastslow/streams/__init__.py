@@ -68,7 +68,7 @@ def resolve(spec: str) -> tuple[str, dict[str, Any]]:
     if colon and name in STREAMS:
         first = next(iter(inspect.signature(STREAMS.get(name)).parameters))
         return name, {first: argument}
-    if not colon and name not in STREAMS and (os.sep in spec or pathlib.Path(spec).is_dir()):
+    if not colon and name not in STREAMS and (os.sep in spec or pathlib.Path(spec).exists()):
         return "jsonl", {"path": spec}
     return spec, {}
 

@@ -168,7 +168,8 @@ def _is_task(folder: pathlib.Path) -> bool:
 
 def _entries(folder: pathlib.Path) -> list[pathlib.Path]:
     if not folder.is_dir():
-        raise errors.StreamError(f"{folder}: no such folder")
+        what = "a file, not the folder it is in" if folder.exists() else "no such folder"
+        raise errors.StreamError(f"{folder}: {what}")
     return list(folder.iterdir())
 
 

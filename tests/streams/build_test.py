@@ -131,6 +131,13 @@ def test_a_path_to_nowhere_is_said_to_be_one(tmp_path):
         streams.build(str(tmp_path / "nowhere"))
 
 
+def test_a_file_is_not_taken_for_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.jsonl").touch()
+    with pytest.raises(errors.StreamError, match=r"train.jsonl: a file, not the folder it is in"):
+        streams.build("train.jsonl")
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
