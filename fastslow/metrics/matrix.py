@@ -88,6 +88,12 @@ def average_accuracy(matrix: AccuracyMatrix) -> float:
     return mean(matrix.scores[-1])
 
 
+def not_evaluated_last(matrix: AccuracyMatrix) -> list[str]:
+    """Return the tasks that the last row lacks, and so every mean over A[T, i]."""
+    missing = np.isnan(matrix.scores[-1])
+    return [name for name, gone in zip(matrix.task_names, missing, strict=True) if gone]
+
+
 def to_csv(matrix: AccuracyMatrix) -> str:
     """Return the text of matrix.csv: event, trained tasks, one column of scores per task."""
     if clash := [

@@ -86,10 +86,12 @@ def kinds(matrix: matrices.AccuracyMatrix, rows: Sequence[records.Row]) -> Table
 def metrics(matrix: matrices.AccuracyMatrix) -> Table:
     """Return the averages over tasks that the field reports, with how to read them."""
     values = summaries.summarise(matrix)
+    missing = matrices.not_evaluated_last(matrix)
+    without = f"; without {', '.join(missing)}" if missing else ""
     body = tuple(
         (
             title,
-            reading,
+            reading + without * (name == "average_accuracy"),
             wording.score(values[name])
             if name.endswith("accuracy")
             else wording.change(values[name]),

@@ -65,6 +65,21 @@ def test_the_metrics_are_those_of_the_matrix_with_their_sign(matrix):
     assert len(cells) == len(values)
 
 
+def test_an_average_names_the_tasks_it_is_without(matrix):
+    readings = {row[0]: row[1] for row in table.metrics(matrix).rows}
+    assert readings["Average accuracy at the end"] == "higher is better"
+    readings = {row[0]: row[1] for row in table.metrics(cut(matrix, 4)).rows}
+    assert readings["Average accuracy at the end"] == (
+        f"higher is better; without {synthetic.TASKS[2]}"
+    )
+
+
+def cut(matrix, rows):
+    return matrix._replace(
+        scores=matrix.scores[:rows], events=matrix.events[:rows], trained=matrix.trained[:rows]
+    )
+
+
 def test_drift_names_direction_and_condition(rows):
     shown = table.drift(rows)
     assert shown.header[1] == "KL(trained ‖ base)\nwith prompt"

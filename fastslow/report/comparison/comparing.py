@@ -11,6 +11,7 @@ import numpy as np
 
 from fastslow import registry
 from fastslow.metrics import efficiency, statistics
+from fastslow.metrics import matrix as matrices
 from fastslow.report import records, runs, wording
 from fastslow.report.comparison import groups, measures, points
 
@@ -169,6 +170,7 @@ def _notes(
         *_torn(everyone),
         *_left_out(methods, listed, point),
         *_without_effort(everyone, point),
+        *_not_evaluated(methods),
         *_reflecting(methods),
         *_untouched(methods, point),
         *_unpaired(methods, baseline_label),
@@ -269,6 +271,17 @@ def _without_effort(everyone: Sequence[groups.Method], point: points.Point) -> l
     ]
     unit = points.UNITS[point.effort]
     return [f"Spends no {unit}, so it is shown at its own end: {label}." for label in idle]
+
+
+def _not_evaluated(methods: Sequence[groups.Method]) -> list[str]:
+    missing = [
+        f"{', '.join(names)} ({run.directory.name})"
+        for method in methods
+        for run in method.runs
+        if (names := matrices.not_evaluated_last(matrices.from_records(run.rows)))
+    ]
+    told = "Not part of the last evaluation, so in no average at the end"
+    return [f"{told}: {'; '.join(missing)}."] if missing else []
 
 
 def _reflecting(methods: Sequence[groups.Method]) -> list[str]:

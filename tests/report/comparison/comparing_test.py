@@ -247,6 +247,15 @@ def test_a_missing_score_leaves_the_metric_undefined_and_the_count_says_so(tmp_p
     assert comparison.estimate(found).size == 1
 
 
+def test_tasks_that_the_last_evaluation_lacks_are_named(tmp_path):
+    synthetic.write(tmp_path / "a", seed=0, unmeasured=[(9, synthetic.TASKS[1])])
+    synthetic.write(tmp_path / "b", seed=1)
+    assert (
+        f"Not part of the last evaluation, so in no average at the end: {synthetic.TASKS[1]} (a)."
+        in (_compare(tmp_path).notes)
+    )
+
+
 def test_orders_of_a_seed_are_averaged_before_means_and_that_is_said(tmp_path):
     for seed, order in ((0, 0), (0, 1), (1, 0)):
         synthetic.write(tmp_path / f"{seed}{order}", seed=seed, order_seed=order)
