@@ -47,6 +47,11 @@ def measure_nothing(state: types.ModelState, lesson: types.Lesson, seed: int) ->
     return Measured()
 
 
+def same_parts(before: types.ModelState, after: types.ModelState, task_name: str) -> bool:
+    """Return whether neither channel changed anything: all that any learner can tell."""
+    return before.slow is after.slow and before.fast is after.fast
+
+
 class Learner(NamedTuple):
     """A model family. All members but the channels are pure functions of a `ModelState`.
 
@@ -58,6 +63,8 @@ class Learner(NamedTuple):
     probe(state, lesson, seed): facts about a lesson that schedulers may ask for.
     reselect(state, lesson, seed): the fast state with its texts chosen again after the lesson of
       that index has changed weights or texts, and what became of that; None if there is no choice.
+    alike(before, after, task_name): whether both states answer the task's questions in the same
+      way for certain, so that what was measured of one is true of the other.
     """
 
     slow: types.Channel
@@ -67,6 +74,7 @@ class Learner(NamedTuple):
     export: Callable[[types.ModelState, pathlib.Path], None]
     probe: Callable[[types.ModelState, types.Lesson, int], Measured] = measure_nothing
     reselect: Callable[[types.ModelState, int, int], Reselected] = reselect_nothing
+    alike: Callable[[types.ModelState, types.ModelState, str], bool] = same_parts
 
 
 def init(learner: Learner, seed: int) -> types.ModelState:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import collections
 import dataclasses
 import itertools
+import math
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from fastslow import learner, types
+from fastslow import learner, types, validation
 
 # By task: a unit vector that stands for the gradient of its last probed lesson.
 Sketches: TypeAlias = Mapping[str, tuple[float, ...]]
@@ -22,6 +23,7 @@ class RunState:
     model: types.ModelState
     scheduler: types.Json
     taught: tuple[str, ...] = ()  # task names of the lessons so far, in order
+    known: validation.Known = dataclasses.field(default_factory=dict)  # of `model`, if measured
     sketches: Sketches = dataclasses.field(default_factory=dict)  # of tasks that moved the weights
     slow_steps: int = 0
     cost: types.Cost = dataclasses.field(default_factory=types.Cost)
@@ -56,6 +58,7 @@ def save(state: RunState, model: learner.Learner) -> types.Saved:
             "fast": fast.text,
             "scheduler": state.scheduler,
             "taught": list(state.taught),
+            "known": {name: _plain(result) for name, result in state.known.items()},
             "sketches": {name: list(sketch) for name, sketch in state.sketches.items()},
             "slow_steps": state.slow_steps,
             "cost": state.cost._asdict(),
@@ -74,7 +77,18 @@ def restore(saved: types.Saved, model: learner.Learner) -> RunState:
         ),
         scheduler=text["scheduler"],
         taught=tuple(text["taught"]),
+        # Checkpoints from before it was kept have none.
+        known={name: _result(*values) for name, values in text.get("known", {}).items()},
         sketches={name: tuple(sketch) for name, sketch in text["sketches"].items()},
         slow_steps=text["slow_steps"],
         cost=types.Cost(**text["cost"]),
     )
+
+
+def _plain(result: validation.Result) -> list[float | None]:
+    """Return the fields for strict JSON, which has no NaN."""
+    return [None if math.isnan(value) else value for value in result]
+
+
+def _result(*values: float | None) -> validation.Result:
+    return validation.Result(*(math.nan if value is None else value for value in values))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from fastslow import config, learner, run_state, seeds, types
-from fastslow.evaluation import evaluator
-from fastslow.report import progress
+from fastslow import config, learner, run_state, seeds, types, validation
+from fastslow.report import progress, wording
 from fastslow.scheduler import checked
 
 
@@ -25,12 +23,13 @@ class Teacher(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """What became of a lesson under one choice of budgets."""
+    """What becomes of a lesson under one choice of budgets."""
 
     budgets: types.Budgets
     model: types.ModelState
-    absorbed: tuple[types.Absorbed, types.Absorbed]  # fast, slow
-    measuring: types.Cost  # of validation answers
+    known: validation.Known  # of `model`
+    absorbed: tuple[types.Absorbed, ...] = ()  # fast, slow
+    measuring: types.Cost = types.Cost()  # of validation answers, and of what was not kept
     reselected: types.Absorbed | None = None  # the prompts chosen again, if anything changed
     value: float = math.nan  # mean validation reward over the tasks taught so far, if compared
 
@@ -43,16 +42,28 @@ class Trial(NamedTuple):
     def charged(self) -> tuple[types.Absorbed, types.Absorbed]:
         """Both channels, with choosing prompts again as a cost of the one after which it was."""
         fast, slow = self.absorbed
-        again = self.reselected.cost if self.reselected else types.Cost()
         if slow.outcome == "skipped":
-            return fast._replace(cost=fast.cost + again), slow
-        return fast, slow._replace(cost=slow.cost + again)
+            return fast._replace(cost=fast.cost + self.choosing), slow
+        return fast, slow._replace(cost=slow.cost + self.choosing)
 
     @property
     def learning(self) -> types.Cost:
         """What both channels used."""
-        parts = (*self.absorbed, *([self.reselected] if self.reselected else []))
-        return sum((part.cost for part in parts), types.Cost())
+        return sum((part.cost for part in self.absorbed), self.choosing)
+
+    @property
+    def choosing(self) -> types.Cost:
+        """What choosing the prompts again used."""
+        return self.reselected.cost if self.reselected else types.Cost()
+
+
+class Seen(NamedTuple):
+    """What was found out about a lesson before anything was decided."""
+
+    probe: types.Probe
+    sketches: run_state.Sketches
+    known: validation.Known  # of the state
+    cost: types.Cost
 
 
 class Taught(NamedTuple):
@@ -61,65 +72,71 @@ class Taught(NamedTuple):
     state: run_state.RunState
     probe: types.Probe
     decision: types.Decision
-    absorbed: tuple[types.Absorbed, types.Absorbed]
+    absorbed: tuple[types.Absorbed, ...]  # fast, slow
     reselected: types.Absorbed | None
     trials: tuple[Trial, ...]  # all that were compared; empty if there was no choice to make
-    deciding: types.Cost  # probes, validation answers, and trials that were not kept
+    deciding: types.Cost  # probes, validation answers, and what was tried and not kept
 
 
 def teach(teacher: Teacher, state: run_state.RunState, lesson: types.Lesson, seed: int) -> Taught:
     """Decide which channels absorb the lesson, and let them: prompts first, then weights."""
-    probe, sketches, deciding = look(teacher, state, lesson, seeds.derive(seed, "probe"))
+    seen = look(teacher, state, lesson, seeds.derive(seed, "probe"))
     policy = teacher.scheduler
-    decision = checked.decision(policy.decide(state.scheduler, lesson, probe), policy)
+    decision = checked.decision(policy.decide(state.scheduler, lesson, seen.probe), policy)
     teacher.watcher.lesson_started(lesson, decision)
-    tried = functools.partial(
-        attempt, teacher, state, lesson, before=probe.validation_reward, seed=seed
-    )
+    taught = tuple(dict.fromkeys((*state.taught, lesson.task_name)))
+
+    def tried(budgets: types.Budgets) -> Trial:
+        start = Trial(budgets, state.model, seen.known)
+        return attempt(teacher, start, lesson, seed, taught if decision.guarded else ())
+
     trials = []
     for budgets in decision.trials:
         teacher.watcher.trial_started(budgets)
-        trials.append(compare(teacher, state, lesson, tried(budgets)))
+        trials.append(compare(teacher, tried(budgets), taught))
     if trials:
         kept = max(trials, key=lambda trial: trial.value)
         teacher.watcher.trial_kept(kept.budgets, kept.value, kept.absorbed)
     else:
         kept = tried(types.Budgets(decision.fast_budget, decision.slow_steps))
-    deciding += sum((trial.cost for trial in trials if trial is not kept), kept.measuring)
+    deciding = sum(
+        (trial.cost for trial in trials if trial is not kept), seen.cost + kept.measuring
+    )
     _, slow = kept.absorbed
-    seen = policy.observe(state.scheduler, lesson, probe, kept.charged)
+    observed = policy.observe(state.scheduler, lesson, seen.probe, kept.charged)
     after = dataclasses.replace(
         state,
         model=kept.model,
-        scheduler=checked.state(seen, policy, "observe"),
+        scheduler=checked.state(observed, policy, "observe"),
         taught=(*state.taught, lesson.task_name),
-        sketches=sketches if slow.outcome == "changed" else state.sketches,
+        known=kept.known,
+        sketches=seen.sketches if slow.outcome == "changed" else state.sketches,
         slow_steps=state.slow_steps + len(slow.details.get("steps", ())),
         cost=state.cost + deciding + kept.learning,
     )
-    return Taught(after, probe, decision, kept.absorbed, kept.reselected, tuple(trials), deciding)
+    return Taught(
+        after, seen.probe, decision, kept.absorbed, kept.reselected, tuple(trials), deciding
+    )
 
 
-def look(
-    teacher: Teacher, state: run_state.RunState, lesson: types.Lesson, seed: int
-) -> tuple[types.Probe, run_state.Sketches, types.Cost]:
+def look(teacher: Teacher, state: run_state.RunState, lesson: types.Lesson, seed: int) -> Seen:
     """Collect the facts about a lesson: counts always, measurements if the policy asks for them."""
     probe = run_state.probe(state, lesson)._replace(draw=seeds.derive(seed, "draw"))
     if not teacher.scheduler.probing:
-        return probe, state.sketches, types.Cost()
+        return Seen(probe, state.sketches, state.known, types.Cost())
     measured = teacher.learner.probe(state.model, lesson, seeds.derive(seed, "learner"))
-    task = teacher.tasks[lesson.task_name]
-    answered = answers(teacher, state.model, [task])
+    known, cost = answers(teacher, state.model, state.known, [lesson.task_name])
+    result = known[lesson.task_name]
     facts: dict[str, Any] = {
         **measured.facts,
-        "validation_reward": answered.scores[task.name],
-        "malformed_share": evaluator.malformed_share(task, answered.graded[task.name]),
+        "validation_reward": result.reward,
+        "malformed_share": result.malformed,
     }
     sketches = dict(state.sketches)
     if measured.sketch is not None:
         facts["cosine"] = most_opposed(measured.sketch, state.sketches, lesson.task_name)
         sketches[lesson.task_name] = measured.sketch
-    return probe._replace(**facts), sketches, measured.cost + answered.cost
+    return Seen(probe._replace(**facts), sketches, known, measured.cost + cost)
 
 
 def most_opposed(
@@ -136,46 +153,42 @@ def most_opposed(
 
 def attempt(
     teacher: Teacher,
-    state: run_state.RunState,
+    start: Trial,
     lesson: types.Lesson,
-    budgets: types.Budgets,
-    *,
-    before: float,
     seed: int,
+    guarding: Sequence[str] = (),
 ) -> Trial:
-    """Offer the lesson to both channels, and measure what each one gained if `before` is known.
+    """Offer the lesson to both channels, and measure what each one gained if that can be told.
 
-    Where anything changed, the prompts are chosen again; what that gains counts for the channel
-    that came last. `before`: the validation reward of the lesson's task. The seeds of the channels
-    do not depend on the budgets, so that a trial does what the same choice would do without any
-    trial.
+    It can where the reward of the lesson's task at the `start` is known. Where anything changed,
+    the prompts are chosen again; what that gains counts for the channel that came last. Weights
+    that moved are kept only where the mean reward over the tasks `guarding` them, if there are any,
+    is better than without. The seeds of the channels do not depend on the budgets, so that a trial
+    does what the same choice would do without any trial.
     """
-    model, absorbed, measuring = state.model, [], types.Cost()
-    reselected, changed = None, False
-    last = "slow" if budgets.slow else "fast"
-    for name, budget in zip(("fast", "slow"), budgets, strict=True):
-        part, result = absorb(teacher.learner, name, model, lesson, budget, seed)
-        model = model._replace(**{name: part})
-        moved = result.outcome == "changed"
-        changed |= moved
-        if changed and name == last:
-            moved = True
-            chosen = seeds.derive(seed, "reselection")
-            fast_state, reselected = teacher.learner.reselect(model, lesson.index, chosen)
-            model = model._replace(fast=fast_state)
-        if not math.isnan(before):
-            after = before
-            if moved:
-                after, cost = validate(teacher, model, [teacher.tasks[lesson.task_name]])
-                measuring += cost
-            result = result._replace(gain=after - before)
-            before = after
-        teacher.watcher.absorbed(result)
-        absorbed.append(result)
-    if reselected is not None:
-        teacher.watcher.absorbed(reselected)
-    fast, slow = absorbed
-    return Trial(budgets, model, (fast, slow), measuring, reselected)
+    fast = offer(teacher, start, lesson, "fast", seed)
+    if start.budgets.slow == 0:
+        slow = offer(teacher, fast, lesson, "slow", seed)
+        return told(teacher, finish(teacher, start, slow, lesson, seed, place=0))
+    fast = credit(teacher, start, fast, lesson, place=0)
+    teacher.watcher.absorbed(fast.absorbed[0])
+    slow = offer(teacher, fast, lesson, "slow", seed)
+    trial = finish(teacher, fast, slow, lesson, seed, place=1)
+    if guarding and slow.absorbed[1].outcome == "changed":
+        turned_down = slow.absorbed[1]._replace(outcome="rejected")
+        text = fast._replace(absorbed=(fast.absorbed[0], turned_down), measuring=types.Cost())
+        text = finish(teacher, start, text, lesson, seed, place=0)
+        trial = guard(teacher, trial, text, guarding)
+    return told(teacher, trial, first=1)
+
+
+def offer(teacher: Teacher, trial: Trial, lesson: types.Lesson, name: str, seed: int) -> Trial:
+    """Offer the lesson to the next channel."""
+    budget: int = getattr(trial.budgets, name)
+    part, result = absorb(teacher.learner, name, trial.model, lesson, budget, seed)
+    return moved(teacher, trial, trial.model._replace(**{name: part}))._replace(
+        absorbed=(*trial.absorbed, result)
+    )
 
 
 def absorb(
@@ -194,34 +207,83 @@ def absorb(
     return channel.absorb(state, lesson, budget, seeds.derive(seed, name))
 
 
-def compare(
-    teacher: Teacher, state: run_state.RunState, lesson: types.Lesson, trial: Trial
+def finish(
+    teacher: Teacher, before: Trial, trial: Trial, lesson: types.Lesson, seed: int, *, place: int
 ) -> Trial:
-    """Measure a trial's value: the mean validation reward over all tasks taught so far."""
-    names = dict.fromkeys((*state.taught, lesson.task_name))
-    value, cost = validate(teacher, trial.model, [teacher.tasks[name] for name in names])
-    return trial._replace(value=value, measuring=trial.measuring + cost)
+    """Choose the prompts again if anything changed; who is at `place` gained since `before`."""
+    if any(part.outcome == "changed" for part in trial.absorbed):
+        chosen = seeds.derive(seed, "reselection")
+        fast, again = teacher.learner.reselect(trial.model, lesson.index, chosen)
+        changed = moved(teacher, trial, trial.model._replace(fast=fast))
+        trial = changed._replace(reselected=again)
+    return credit(teacher, before, trial, lesson, place=place)
 
 
-def validate(
-    teacher: Teacher, state: types.ModelState, tasks: Iterable[types.Task]
-) -> tuple[float, types.Cost]:
-    """Return the mean over tasks of the greedy reward on their first validation examples."""
-    answered = answers(teacher, state, tasks)
-    scores = answered.scores
-    return math.fsum(scores.values()) / len(scores), answered.cost
+def moved(teacher: Teacher, trial: Trial, model: types.ModelState) -> Trial:
+    """Return the trial with another model, and what is still known of that."""
+    known = validation.still_known(teacher.learner, trial.known, trial.model, model)
+    return trial._replace(model=model, known=known)
+
+
+def credit(
+    teacher: Teacher, before: Trial, trial: Trial, lesson: types.Lesson, *, place: int
+) -> Trial:
+    """Return the trial with the gain of the channel at `place` since `before`, if that is known.
+
+    What comes after that channel gained nothing.
+    """
+    name = lesson.task_name
+    if name not in before.known:
+        return trial
+    trial = measure(teacher, trial, [name])
+    gain = trial.known[name].reward - before.known[name].reward
+    parts = [
+        part if at < place else part._replace(gain=gain if at == place else 0.0)
+        for at, part in enumerate(trial.absorbed)
+    ]
+    return trial._replace(absorbed=tuple(parts))
+
+
+def guard(teacher: Teacher, both: Trial, text: Trial, names: Sequence[str]) -> Trial:
+    """Return the lesson with the moved weights if it is better for the tasks, else without them."""
+    both, text = compare(teacher, both, names), compare(teacher, text, names)
+    if both.value > text.value:
+        return both._replace(measuring=both.measuring + text.measuring + text.choosing)
+    fast, slow = text.absorbed
+    reason = (
+        f"{slow.reason}; mean validation reward over {wording.count(len(names), 'task')} taught so "
+        f"far {both.value:.3f} with it, {text.value:.3f} without"
+    )
+    return text._replace(
+        absorbed=(fast, slow._replace(reason=reason)),
+        measuring=text.measuring + both.measuring + both.choosing,
+    )
+
+
+def compare(teacher: Teacher, trial: Trial, names: Sequence[str]) -> Trial:
+    """Measure a trial's value: the mean validation reward over the tasks."""
+    trial = measure(teacher, trial, names)
+    return trial._replace(value=validation.mean_reward(trial.known, names))
+
+
+def measure(teacher: Teacher, trial: Trial, names: Iterable[str]) -> Trial:
+    """Return the trial with the validation results of the tasks known."""
+    known, cost = answers(teacher, trial.model, trial.known, names)
+    return trial._replace(known=known, measuring=trial.measuring + cost)
 
 
 def answers(
-    teacher: Teacher, state: types.ModelState, tasks: Iterable[types.Task]
-) -> evaluator.Evaluation:
-    """Return the greedy answers to the tasks' first validation examples, graded.
+    teacher: Teacher, state: types.ModelState, known: validation.Known, names: Iterable[str]
+) -> tuple[validation.Known, types.Cost]:
+    """Return what is `known` of a state with the tasks that it lacks, and what these cost."""
+    tasks = [teacher.tasks[name] for name in names]
+    return validation.complete(teacher.learner, state, known, tasks, teacher.evaluation)
 
-    Always the same examples, so that two states are compared on the same ones; never test examples.
-    """
-    probes = [
-        dataclasses.replace(task, test=task.validation[: teacher.evaluation.probe_examples])
-        for task in tasks
-    ]
-    settings = dataclasses.replace(teacher.evaluation, samples=1, temperature=0.0)
-    return evaluator.evaluate(teacher.learner, state, probes, settings, 0)
+
+def told(teacher: Teacher, trial: Trial, first: int = 0) -> Trial:
+    """Tell the watcher what became of the lesson in the channels from the `first` on."""
+    for part in trial.absorbed[first:]:
+        teacher.watcher.absorbed(part)
+    if trial.reselected is not None:
+        teacher.watcher.absorbed(trial.reselected)
+    return trial

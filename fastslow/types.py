@@ -273,13 +273,15 @@ class Decision(NamedTuple):
 
     With `trials`, each of them is tried from the same state, and the one with the best validation
     reward over all tasks taught so far is kept (of equals, the first); the budgets beside them are
-    then not used.
+    then not used. Where it is `guarded`, weights that a lesson moved are kept only if that reward
+    is better than without; otherwise what the slow channel did counts as rejected.
     """
 
     fast_budget: int  # metric calls
     slow_steps: int
     reason: str
     trials: tuple[Budgets, ...] = ()
+    guarded: bool = False
 
 
 class Scheduler(Protocol):

@@ -3,9 +3,10 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 
-from fastslow import config, learner, run_state, teaching, types
+from fastslow import config, learner, run_state, teaching, types, validation
 from fastslow.report import progress
 from tests import toy
 
@@ -55,6 +56,13 @@ def teach(made, state=None, name="red", seed=0):
     return teaching.teach(made, state or start(made), lesson(name), seed)
 
 
+def validate(made, state, *names):
+    """The mean reward over tasks, measured anew."""
+    tasks = [toy.task(name) for name in names]
+    known, _ = validation.complete(made.learner, state, {}, tasks, made.evaluation)
+    return validation.mean_reward(known, names)
+
+
 def test_a_policy_that_does_not_probe_pays_for_no_measurement():
     made = teacher((2, 2, "both"), probing=False)
     taught = teach(made)
@@ -67,8 +75,8 @@ def test_a_policy_that_does_not_probe_pays_for_no_measurement():
 def test_gains_are_changes_of_the_validation_reward_channel_by_channel():
     made = teacher((0, 2, "weights"))
     taught = teach(made)
-    before, _ = teaching.validate(made, start(made).model, [toy.task("red")])
-    after, _ = teaching.validate(made, taught.state.model, [toy.task("red")])
+    before = validate(made, start(made).model, "red")
+    after = validate(made, taught.state.model, "red")
     fast, slow = taught.absorbed
     assert taught.probe.validation_reward == before == 0.0
     assert fast.gain == 0.0
@@ -171,9 +179,7 @@ def test_trials_are_judged_on_all_tasks_taught_so_far():
     trials = (types.Budgets(0, 0), types.Budgets(0, 1))
     choosing = teacher((0, 0, "try", trials))
     taught = teach(choosing, state, "green")
-    both = [toy.task("red"), toy.task("green")]
-    expected, _ = teaching.validate(choosing, taught.trials[1].model, both)
-    assert taught.trials[1].value == expected
+    assert taught.trials[1].value == validate(choosing, taught.trials[1].model, "red", "green")
 
 
 def forgetful(asked):
@@ -196,7 +202,7 @@ def test_prompts_are_chosen_again_after_the_last_channel_if_anything_changed():
     assert taught.reselected.reason == "dropped"
     learning = taught.state.cost.metric_calls - taught.deciding.metric_calls
     assert learning == 2 + 11  # the notes taken, the choice
-    after, _ = teaching.validate(made, taught.state.model, [toy.task("red")])
+    after = validate(made, taught.state.model, "red")
     assert taught.probe.validation_reward + sum(p.gain for p in taught.absorbed) == after
     text_only = teacher((2, 0, "text"))._replace(learner=forgetful(asked))
     taught = teach(text_only)
@@ -227,7 +233,95 @@ def test_choosing_prompts_again_is_charged_to_the_channel_after_which_it_was():
         types.Absorbed(name, "changed", "", cost=types.Cost(7)) for name in ("fast", "slow")
     )
     again = types.Absorbed("prompts", "changed", "", cost=types.Cost(metric_calls=3))
-    trial = teaching.Trial(types.Budgets(1, 1), None, parts, types.Cost(), again)
+    trial = teaching.Trial(types.Budgets(1, 1), None, {}, parts, types.Cost(), again)
     assert [part.cost.metric_calls for part in trial.charged] == [0, 3]
     alone = trial._replace(absorbed=(parts[0], parts[1]._replace(outcome="skipped")))
     assert [part.cost.metric_calls for part in alone.charged] == [3, 0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Wrecking(toy.Slow):
+    """Teaches its task, and unteaches all others."""
+
+    def absorb(self, state, lesson, budget, seed):
+        slow, result = super().absorb(state, lesson, budget, seed)
+        own = toy.TASKS.index(lesson.task_name)
+        return {"w": np.where(np.arange(len(toy.TASKS)) == own, slow["w"], 0)}, result
+
+
+def guarding(slow=toy.LEARNER.slow, fast=0):
+    """A teacher that gives the weights four steps and keeps them if the tasks are the better."""
+    made = teacher((fast, 4, "guarded"))
+    decision = made.scheduler.decision._replace(guarded=True)
+    learning = made.learner._replace(slow=slow)
+    return made._replace(learner=learning, scheduler=Fixed(decision))
+
+
+def test_moved_weights_are_kept_where_the_tasks_so_far_are_better_with_them():
+    made = guarding()
+    taught = teach(made)
+    assert taught.absorbed[1].outcome == "changed"
+    alone = teach(teacher((0, 4, "weights")))
+    assert taught.state.model.slow["w"].tolist() == alone.state.model.slow["w"].tolist()
+    assert [part.gain for part in taught.absorbed] == [part.gain for part in alone.absorbed]
+
+
+def test_moved_weights_are_turned_down_where_another_task_loses_more():
+    state = teach(guarding(Wrecking())).state
+    assert state.known["red"].reward == 0.75
+    taught = teach(guarding(Wrecking()), state, "green")
+    assert taught.state.model.slow is state.model.slow
+    slow = taught.absorbed[1]
+    assert (slow.outcome, slow.gain) == ("rejected", 0.0)
+    assert slow.reason == (
+        "stepped; mean validation reward over 2 tasks taught so far 0.375 with it, 0.375 without"
+    )
+    unguarded = teach(
+        teacher((0, 4, "weights"))._replace(learner=guarding(Wrecking()).learner), state, "green"
+    )
+    assert unguarded.absorbed[1].outcome == "changed"
+    assert slow.cost == unguarded.absorbed[1].cost  # it was paid for all the same
+    assert taught.state.slow_steps == 8
+    assert taught.state.sketches == state.sketches
+
+
+def test_what_the_prompts_learned_in_the_lesson_outlives_the_weights():
+    asked = []
+    state = teach(guarding(Wrecking())).state
+    made = guarding(Wrecking(), fast=2)
+    made = made._replace(learner=made.learner._replace(reselect=keeping(asked)))
+    taught = teach(made, state, "green")
+    assert [part.outcome for part in taught.absorbed] == ["changed", "rejected"]
+    assert len(taught.state.model.fast) == 2
+    assert taught.absorbed[0].gain > 0
+    with_weights, without = asked
+    assert with_weights is not without
+    assert without is state.model.slow  # prompts are chosen again for the weights that stay
+    charged = sum((part.cost for part in taught.absorbed), taught.reselected.cost)
+    assert taught.state.cost == state.cost + taught.deciding + charged
+    assert taught.deciding.metric_calls >= 11  # choosing prompts for the weights that were not kept
+
+
+def keeping(asked):
+    def reselect(state, lesson, seed):
+        asked.append(state.slow)
+        return state.fast, types.Absorbed(
+            "prompts", "rejected", "", cost=types.Cost(metric_calls=11)
+        )
+
+    return reselect
+
+
+def test_what_is_known_of_a_state_is_not_asked_again():
+    made = guarding()
+    first = teach(made)
+    # 4 answers before, 4 after
+    assert first.deciding.metric_calls == 2 * 4
+    again = teach(made, first.state)
+    assert again.probe.validation_reward == validate(made, first.state.model, "red")
+    assert again.deciding.metric_calls == 4
+    other = teach(made, first.state, "green")
+    assert other.deciding.metric_calls == 4 + 2 * 4  # red is known before, and asked after
+    assert set(other.state.known) == {"red", "green"}
+    saved = run_state.save(other.state, made.learner)
+    assert run_state.restore(saved, made.learner).known == other.state.known

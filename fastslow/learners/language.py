@@ -231,6 +231,7 @@ def learner_of(parts: Language) -> learner.Learner:
         export=lambda state, directory: parts.fast.export(state.fast, directory),
         probe=functools.partial(probe, parts),
         reselect=parts.fast.reselect,
+        alike=functools.partial(alike, parts),
     )
 
 
@@ -262,6 +263,14 @@ def probe(
     measured = parts.slow.probe(state, lesson, seed)
     fill = parts.fast.fill(state.fast, lesson.task_name)
     return measured._replace(facts={**measured.facts, "prompt_fill": fill})
+
+
+def alike(
+    parts: Language, before: types.ModelState, after: types.ModelState, task_name: str
+) -> bool:
+    """Return whether both states answer the task with the same weights and the same prompt."""
+    old, new = (parts.fast.best(state.fast, task_name) for state in (before, after))
+    return before.slow is after.slow and old == new
 
 
 def probe_set(parts: Language, task: types.Task) -> types.Split:

@@ -12,15 +12,14 @@ _STATES = 4  # weights remembered: the base model's, before a lesson, and after 
 
 
 class Entry(NamedTuple):
-    """A result with the weights it was computed under and whatever else it depends on."""
+    """A result with what it depends on beside the weights."""
 
-    weights: types.PyTree
     inputs: Hashable
     result: tuple[Any, types.Cost]
 
 
 class Memo:
-    """The newest result per key; one that depends on the same weights and inputs is given again.
+    """The newest result per key and weights; one of the same inputs is given again.
 
     Weights count as the same only if they are the same object: states are frozen, and a channel
     that changes nothing returns the state it was given. The cost of a result given again has the
@@ -30,7 +29,7 @@ class Memo:
     """
 
     def __init__(self) -> None:
-        self._known: dict[Hashable, Entry] = {}
+        self._known: dict[tuple[Hashable, int], Entry] = {}  # by key and weights
         self._states: list[types.PyTree] = []  # weights in use, the last asked for at the end
 
     def __call__(
@@ -41,19 +40,19 @@ class Memo:
         compute: Callable[[], tuple[T, types.Cost]],
     ) -> tuple[T, types.Cost]:
         """Return what `compute` returns for these weights and inputs."""
-        self._keep(weights)
-        known = self._known.get(key)
-        if known is not None and known.weights is weights and known.inputs == inputs:
+        place = (key, self._keep(weights))
+        known = self._known.get(place)
+        if known is not None and known.inputs == inputs:
             result, cost = known.result
             return result, cost._replace(seconds=0.0)
         computed = compute()
-        self._known[key] = Entry(weights, inputs, computed)
+        self._known[place] = Entry(inputs, computed)
         return computed
 
-    def _keep(self, weights: types.PyTree) -> None:
+    def _keep(self, weights: types.PyTree) -> int:
+        """Remember that the weights are in use, and return the number that names them so long."""
         self._states = [one for one in self._states if one is not weights] + [weights]
         if len(self._states) > _STATES:
-            gone = self._states.pop(0)
-            self._known = {
-                k: entry for k, entry in self._known.items() if entry.weights is not gone
-            }
+            gone = id(self._states.pop(0))
+            self._known = {place: entry for place, entry in self._known.items() if place[1] != gone}
+        return id(weights)

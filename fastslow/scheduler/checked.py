@@ -34,6 +34,8 @@ def decision(given: Any, made: types.Scheduler) -> types.Decision:
     for budgets in ((given.fast_budget, given.slow_steps), *given.trials):
         if not all(hints.matches(budget, int) and budget >= 0 for budget in budgets):
             raise _error(made, "decide", given, "budgets that are integers and not negative")
+    if not isinstance(given.guarded, bool):
+        raise _error(made, "decide", given, "`guarded`, True or False")
     return given
 
 

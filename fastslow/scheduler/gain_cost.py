@@ -47,6 +47,10 @@ class GainCost:
     variance, the fast one when the prompt is full. A channel that does not pay is tried all the
     same with probability exploration / (1 + lessons so far), also with a full prompt: a search may
     find a shorter one.
+
+    What weights do to other tasks is not expected but measured: if they moved, they are kept only
+    where the mean validation reward over all tasks taught so far is better for it (`guarded`). If
+    they are not, the slow channel has gained nothing, and is expected to gain the less next time.
     """
 
     fast_budget: int = 160
@@ -59,6 +63,7 @@ class GainCost:
     gain_error: float = 0.1  # standard error of a measured gain, in reward
     exploration: float = 0.5
     full_prompt: float = 0.95  # share of its size limit from which a prompt counts as full
+    guarded: bool = True  # keep moved weights only where the tasks so far are better with them
 
     probing: ClassVar[bool] = True
 
@@ -100,6 +105,7 @@ class GainCost:
             self.fast_budget if "fast" in chosen else 0,
             self.slow_steps if "slow" in chosen else 0,
             words,
+            guarded=self.guarded,
         )
 
     def observe(
