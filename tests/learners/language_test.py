@@ -45,6 +45,18 @@ def test_answers_are_remembered_by_what_was_asked_and_not_by_ids(parts, monkeypa
     assert asked == [TASK.validation, TASK.test]
 
 
+def test_states_are_alike_for_a_task_if_weights_and_its_prompt_are_the_same(parts):
+    fast = namespaces.SimpleNamespace(
+        best=lambda state, task: state[task], export=None, reselect=None
+    )
+    learner = language.learner_of(parts._replace(fast=fast))
+    before = types.ModelState(slow={"w": 1.0}, fast={"a": 1, "b": 1})
+    after = before._replace(fast={"a": 1, "b": 2})
+    assert learner.alike(before, after, "a")
+    assert not learner.alike(before, after, "b")
+    assert not learner.alike(before, before._replace(slow={"w": 1.0}), "a")
+
+
 def test_drift_is_a_mean_over_tokens_and_the_base_model_reads_once(parts):
     task = dataclasses.replace(TASK, validation=examples("validation", ["x", "xyz", "unused"]))
     chat = namespaces.SimpleNamespace(encode=lambda messages: ((), (1,)), encode_answer=tuple)

@@ -45,6 +45,12 @@ def test_other_inputs_and_other_keys_are_asked(counted):
     assert counted("a", weights, "prompt")[0] == 4  # only the newest is kept
 
 
+def test_two_states_in_turn_are_asked_once_each(counted):
+    before, after = object(), object()
+    found = [counted("a", weights, "prompt")[0] for weights in (before, after, before, after)]
+    assert found == [1, 2, 1, 2]
+
+
 def test_weights_that_others_have_replaced_are_let_go():
     class Weights:
         pass

@@ -51,6 +51,7 @@ def test_what_is_no_policy_is_refused_when_it_is_built(made, message):
             types.Decision(0, 0, "why", (types.Budgets(0, "all"),)),
             "budgets that are integers and not negative",
         ),
+        (types.Decision(0, 1, "why", guarded="no"), "`guarded`, True or False"),
     ],
 )
 def test_what_is_no_decision_is_named_with_the_policy(given, wanted):

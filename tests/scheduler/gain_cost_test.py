@@ -35,6 +35,15 @@ def test_untried_channels_are_both_tried_where_errors_are_of_unknown_kind():
     assert "fast: expects +0.138 reward at a price of 0.025" in decision.reason
 
 
+def test_weights_are_kept_only_where_the_tasks_are_better_unless_that_is_turned_off():
+    decision = POLICY.decide(POLICY.init(), lesson(), PROBE)
+    assert decision.guarded
+    loose = dataclasses.replace(POLICY, guarded=False)
+    assert loose.decide(loose.init(), lesson(), PROBE) == decision._replace(guarded=False)
+    turned_down = after(*[("a", CHOICE, [worked("slow", 0.0, outcome="rejected")])] * 3)
+    assert POLICY.decide(turned_down, lesson(), CHOICE)[:2] == (0, 0)
+
+
 def test_text_mends_forms_and_weights_mend_choices_until_shown_otherwise():
     decision = POLICY.decide(POLICY.init(), lesson(), FORM)
     assert decision[:2] == (160, 0)
