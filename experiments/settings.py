@@ -14,7 +14,7 @@ import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
-from fastslow import config, registry, session, streams
+from fastslow import config, registry, scheduler, session, streams
 from fastslow.fast import channel
 
 
@@ -65,6 +65,9 @@ def resolve(
             f"note: the lessons of --stream={mapping['stream']['name']} come in the order given: "
             "order_seed changes nothing and is left out (see --config.stream.order=shuffled)"
         )
+    policy = {key: value for key, value in mapping["scheduler"].items() if value is not None}
+    # A policy's defaults are its method: a run says what they were when it was made.
+    mapping["scheduler"] = {**scheduler.SCHEDULERS.defaults(policy["name"]), **policy}
     if reflection.model is None and reflection.api_base is not None:
         raise config.ConfigError("--reflection_api_base needs --reflection_lm, the model it serves")
     if reflection.model is not None:

@@ -82,6 +82,11 @@ class Registry(Generic[T]):
             return None
         return set(parameters) - set(context)
 
+    def defaults(self, name: str) -> dict[str, Any]:
+        """Return the options that have a default, with it."""
+        parameters = inspect.signature(self.get(name)).parameters.values()
+        return {p.name: p.default for p in parameters if p.default is not p.empty}
+
     def build(self, name: str, options: Mapping[str, Any] | None = None, **context: Any) -> T:
         """Call the factory with the user's `options` and the program's `context`.
 

@@ -6,7 +6,7 @@ import collections
 import dataclasses
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from fastslow import learner, types, validation
@@ -25,6 +25,7 @@ class RunState:
     taught: tuple[str, ...] = ()  # task names of the lessons so far, in order
     known: validation.Known = dataclasses.field(default_factory=dict)  # of `model`, if measured
     sketches: Sketches = dataclasses.field(default_factory=dict)  # of tasks that moved the weights
+    worth: Mapping[str, float] = dataclasses.field(default_factory=dict)  # by channel, see `Probe`
     slow_steps: int = 0
     cost: types.Cost = dataclasses.field(default_factory=types.Cost)
 
@@ -44,7 +45,21 @@ def probe(state: RunState, lesson: types.Lesson) -> types.Probe:
         lessons_since=since,
         lesson_number=len(state.taught),
         returns=visits.count(lesson.task_name) - 1,
+        fast_worth=state.worth.get("fast", math.nan),
+        slow_worth=state.worth.get("slow", math.nan),
     )
+
+
+def worth(old: Mapping[str, float], absorbed: Iterable[types.Absorbed]) -> dict[str, float]:
+    """Return what every channel gained per TFLOP when it was used last, where that was measured."""
+    measured = {
+        part.channel: part.gain / (part.cost.flops / 1e12)
+        for part in absorbed
+        if part.outcome in ("changed", "rejected")
+        and part.cost.flops > 0
+        and not math.isnan(part.gain)
+    }
+    return {**old, **measured}
 
 
 def save(state: RunState, model: learner.Learner) -> types.Saved:
@@ -60,6 +75,7 @@ def save(state: RunState, model: learner.Learner) -> types.Saved:
             "taught": list(state.taught),
             "known": {name: _plain(result) for name, result in state.known.items()},
             "sketches": {name: list(sketch) for name, sketch in state.sketches.items()},
+            "worth": dict(state.worth),
             "slow_steps": state.slow_steps,
             "cost": state.cost._asdict(),
         },
@@ -77,9 +93,10 @@ def restore(saved: types.Saved, model: learner.Learner) -> RunState:
         ),
         scheduler=text["scheduler"],
         taught=tuple(text["taught"]),
-        # Checkpoints from before it was kept have none.
+        # Checkpoints from before these were kept have no `known` and no `worth`.
         known={name: _result(*values) for name, values in text.get("known", {}).items()},
         sketches={name: tuple(sketch) for name, sketch in text["sketches"].items()},
+        worth=text.get("worth", {}),
         slow_steps=text["slow_steps"],
         cost=types.Cost(**text["cost"]),
     )

@@ -40,11 +40,11 @@ class Trial(NamedTuple):
 
     @property
     def charged(self) -> tuple[types.Absorbed, types.Absorbed]:
-        """Both channels, with choosing prompts again as a cost of the one after which it was."""
+        """Both channels, with choosing prompts again as a cost of the one whose gain it is."""
         fast, slow = self.absorbed
-        if slow.outcome == "skipped":
-            return fast._replace(cost=fast.cost + self.choosing), slow
-        return fast, slow._replace(cost=slow.cost + self.choosing)
+        if slow.outcome == "changed":
+            return fast, slow._replace(cost=slow.cost + self.choosing)
+        return fast._replace(cost=fast.cost + self.choosing), slow
 
     @property
     def learning(self) -> types.Cost:
@@ -111,6 +111,7 @@ def teach(teacher: Teacher, state: run_state.RunState, lesson: types.Lesson, see
         taught=(*state.taught, lesson.task_name),
         known=kept.known,
         sketches=seen.sketches if slow.outcome == "changed" else state.sketches,
+        worth=run_state.worth(state.worth, kept.charged),
         slow_steps=state.slow_steps + len(slow.details.get("steps", ())),
         cost=state.cost + deciding + kept.learning,
     )
@@ -161,25 +162,26 @@ def attempt(
     """Offer the lesson to both channels, and measure what each one gained if that can be told.
 
     It can where the reward of the lesson's task at the `start` is known. Where anything changed,
-    the prompts are chosen again; what that gains counts for the channel that came last. Weights
-    that moved are kept only where the mean reward over the tasks `guarding` them, if there are any,
-    is better than without. The seeds of the channels do not depend on the budgets, so that a trial
-    does what the same choice would do without any trial.
+    the prompts are chosen again; what that gains counts for the weights if they moved, else for the
+    prompts. Weights that moved are kept only where the mean reward over the tasks `guarding` them,
+    if there are any, is better than without. The seeds of the channels do not depend on the
+    budgets, so that a trial does what the same choice would do without any trial.
     """
     fast = offer(teacher, start, lesson, "fast", seed)
-    if start.budgets.slow == 0:
-        slow = offer(teacher, fast, lesson, "slow", seed)
-        return told(teacher, finish(teacher, start, slow, lesson, seed, place=0))
-    fast = credit(teacher, start, fast, lesson, place=0)
-    teacher.watcher.absorbed(fast.absorbed[0])
+    if start.budgets.slow > 0:
+        fast = credit(teacher, start, fast, lesson, place=0)
+        teacher.watcher.absorbed(fast.absorbed[0])
     slow = offer(teacher, fast, lesson, "slow", seed)
-    trial = finish(teacher, fast, slow, lesson, seed, place=1)
-    if guarding and slow.absorbed[1].outcome == "changed":
-        turned_down = slow.absorbed[1]._replace(outcome="rejected")
-        text = fast._replace(absorbed=(fast.absorbed[0], turned_down), measuring=types.Cost())
-        text = finish(teacher, start, text, lesson, seed, place=0)
-        trial = guard(teacher, trial, text, guarding)
-    return told(teacher, trial, first=1)
+    if slow.absorbed[1].outcome != "changed":
+        trial = finish(teacher, start, slow, lesson, seed, place=0)
+    else:
+        trial = finish(teacher, fast, slow, lesson, seed, place=1)
+        if guarding:
+            turned_down = slow.absorbed[1]._replace(outcome="rejected")
+            text = fast._replace(absorbed=(fast.absorbed[0], turned_down), measuring=types.Cost())
+            text = finish(teacher, start, text, lesson, seed, place=0)
+            trial = guard(teacher, trial, text, lesson, guarding)
+    return told(teacher, trial, first=1 if start.budgets.slow > 0 else 0)
 
 
 def offer(teacher: Teacher, trial: Trial, lesson: types.Lesson, name: str, seed: int) -> Trial:
@@ -244,12 +246,21 @@ def credit(
     return trial._replace(absorbed=tuple(parts))
 
 
-def guard(teacher: Teacher, both: Trial, text: Trial, names: Sequence[str]) -> Trial:
-    """Return the lesson with the moved weights if it is better for the tasks, else without them."""
+def guard(
+    teacher: Teacher, both: Trial, text: Trial, lesson: types.Lesson, names: Sequence[str]
+) -> Trial:
+    """Return the lesson with the moved weights if it is better for the tasks, else without them.
+
+    What it is worth without them is measured, so what is gained with them is gained by them.
+    """
     both, text = compare(teacher, both, names), compare(teacher, text, names)
-    if both.value > text.value:
-        return both._replace(measuring=both.measuring + text.measuring + text.choosing)
     fast, slow = text.absorbed
+    if both.value > text.value:
+        both = credit(teacher, text, both, lesson, place=1)
+        return both._replace(
+            absorbed=(fast, both.absorbed[1]),
+            measuring=both.measuring + text.measuring + text.choosing,
+        )
     reason = (
         f"{slow.reason}; mean validation reward over {wording.count(len(names), 'task')} taught so "
         f"far {both.value:.3f} with it, {text.value:.3f} without"

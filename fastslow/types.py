@@ -238,9 +238,9 @@ class Policy(Protocol):
 class Probe(NamedTuple):
     """Cheap facts about a lesson under the current state, for the scheduler.
 
-    Those up to `draw` need no forward pass. The others are measured only for a policy that asks
-    (`Scheduler.probing`), and NaN where they were not, or where the learner cannot tell. Rewards
-    are means in [0, 1]. "Sampled" is at temperature 1 on some of the lesson's own examples.
+    Those up to `slow_worth` need no forward pass. The others are measured only for a policy that
+    asks (`Scheduler.probing`), and NaN where they were not, or where the learner cannot tell.
+    Rewards are means in [0, 1]. "Sampled" is at temperature 1 on some of the lesson's own examples.
     """
 
     times_seen: int  # earlier lessons of the same task
@@ -248,6 +248,8 @@ class Probe(NamedTuple):
     lesson_number: int  # lessons of any task before this one
     returns: int = 0  # how often the task came back after lessons of others, now included
     draw: int = 0  # seed for what the policy decides by lot
+    fast_worth: float = float("nan")  # validation reward per TFLOP that it gained when last used
+    slow_worth: float = float("nan")
     validation_reward: float = float("nan")  # greedy, best prompt, on validation examples
     sampled_reward: float = float("nan")  # over all prompts of the task
     best_minus_mean: float = float("nan")  # sampled: the best prompt's mean minus that of all
@@ -258,6 +260,7 @@ class Probe(NamedTuple):
     expected_gain: float = float("nan")  # of sampled reward by one slow step, first order
     cosine: float = float("nan")  # with the gradient it opposes most of other tasks in the weights
     drift: float = float("nan")  # KL(policy || base) on the sampled answers, nats per token
+    drift_fill: float = float("nan")  # the same as a share of slow.drift_budget, if there is one
     prompt_fill: float = float("nan")  # share of its size limit that the best prompt takes
 
 

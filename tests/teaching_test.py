@@ -223,9 +223,7 @@ def test_gains_add_up_where_the_channel_after_which_prompts_are_chosen_is_turned
     made = made._replace(learner=forgetful([])._replace(slow=TurnedDown()))
     taught = teach(made)
     assert [part.outcome for part in taught.absorbed] == ["changed", "rejected"]
-    gains = [part.gain for part in taught.absorbed]
-    assert gains[0] > 0  # of the notes taken
-    assert gains[1] == -gains[0]  # of dropping them, after the weights
+    assert [part.gain for part in taught.absorbed] == [0, 0]  # notes taken and dropped again
 
 
 def test_choosing_prompts_again_is_charged_to_the_channel_after_which_it_was():
@@ -235,8 +233,9 @@ def test_choosing_prompts_again_is_charged_to_the_channel_after_which_it_was():
     again = types.Absorbed("prompts", "changed", "", cost=types.Cost(metric_calls=3))
     trial = teaching.Trial(types.Budgets(1, 1), None, {}, parts, types.Cost(), again)
     assert [part.cost.metric_calls for part in trial.charged] == [0, 3]
-    alone = trial._replace(absorbed=(parts[0], parts[1]._replace(outcome="skipped")))
-    assert [part.cost.metric_calls for part in alone.charged] == [3, 0]
+    for outcome in ("skipped", "rejected", "failed"):
+        alone = trial._replace(absorbed=(parts[0], parts[1]._replace(outcome=outcome)))
+        assert [part.cost.metric_calls for part in alone.charged] == [3, 0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -264,6 +263,17 @@ def test_moved_weights_are_kept_where_the_tasks_so_far_are_better_with_them():
     alone = teach(teacher((0, 4, "weights")))
     assert taught.state.model.slow["w"].tolist() == alone.state.model.slow["w"].tolist()
     assert [part.gain for part in taught.absorbed] == [part.gain for part in alone.absorbed]
+
+
+def test_weights_that_are_kept_gained_what_the_text_alone_did_not():
+    """Reselection drops the notes: text alone gains nothing, and the weights all there is."""
+    made = guarding(fast=2)
+    made = made._replace(learner=forgetful([])._replace(slow=made.learner.slow))
+    taught = teach(made)
+    fast, slow = taught.absorbed
+    assert (fast.outcome, slow.outcome) == ("changed", "changed")
+    assert fast.gain == 0
+    assert slow.gain == validate(made, taught.state.model, "red") > 0
 
 
 def test_moved_weights_are_turned_down_where_another_task_loses_more():

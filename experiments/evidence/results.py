@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from experiments.evidence import claims, effects, grids, judging
-from fastslow import errors, files, run_directory, types
+from fastslow import config, errors, files, run_directory, types
 from fastslow.report import records, runs
 
 ROOT = pathlib.Path(__file__).parent / "results"
@@ -91,11 +91,14 @@ def find(names: Iterable[str], root: pathlib.Path, wanted: Wanted = _any) -> eff
                 continue
             first = first or run
             of_method = found.setdefault(f"{grid}/{runs.value_of(run.config, 'scheduler')}", {})
-            other = of_method.get(run.seeds, first)
-            if (unlike := grids.differences(other.config, run.config)) or run.seeds in of_method:
+            peer = of_method.get(run.seeds, next(iter(of_method.values()), first))
+            unlike = grids.differences(peer.config, run.config)
+            if of_method:
+                unlike += config.differences(peer.config["scheduler"], run.config["scheduler"])
+            if unlike or run.seeds in of_method:
                 raise ResultsError(
-                    f"{other.directory} and {directory} are runs of different configurations "
-                    f"({(unlike or ['scheduler options'])[0]}): put one of them elsewhere"
+                    f"{peer.directory} and {directory} are runs of different configurations "
+                    f"({(unlike or ['the same seeds'])[0]}): put one of them elsewhere"
                 )
             of_method[run.seeds] = run
     return found

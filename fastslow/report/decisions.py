@@ -29,6 +29,12 @@ FACTS: Mapping[str, Fact] = {
     "returns": Fact(
         "Times\nback", "after lessons of other tasks, this one included", wording.quantity
     ),
+    "fast_worth": Fact(
+        "Fast\nworth", "validation reward per TFLOP that prompts gained when last used", _plain
+    ),
+    "slow_worth": Fact(
+        "Slow\nworth", "validation reward per TFLOP that weights gained when last used", _plain
+    ),
     "validation_reward": Fact(
         "Validation\nreward", "mean on validation examples, greedy, best prompt", wording.score
     ),
@@ -59,6 +65,7 @@ FACTS: Mapping[str, Fact] = {
     "drift": Fact(
         "Drift", "KL(policy ‖ base) on the sampled answers, nats per token", wording.divergence
     ),
+    "drift_fill": Fact("Drift\nfill", "drift as a share of slow.drift_budget", wording.score),
     "prompt_fill": Fact(
         "Prompt\nfill", "share of its size limit that the best prompt takes", wording.score
     ),

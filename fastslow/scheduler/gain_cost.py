@@ -44,9 +44,10 @@ class GainCost:
     `gain_error`. The prices are `drift_price` per nat per token of drift that slow lessons caused
     lately, and `lesson_price` for the compute of a lesson by both channels, divided between them by
     their floating-point operations. The slow channel is out when no group of samples has reward
-    variance, the fast one when the prompt is full. A channel that does not pay is tried all the
-    same with probability exploration / (1 + lessons so far), also with a full prompt: a search may
-    find a shorter one.
+    variance or the drift budget is spent, the fast one when the prompt is full. A channel that does
+    not pay is tried all the same with probability exploration / (1 + lessons so far), also with a
+    full prompt: a search may find a shorter one. Where one channel is out, the other is tried once
+    on a task whatever it promises.
 
     What weights do to other tasks is not expected but measured: if they moved, they are kept only
     where the mean validation reward over all tasks taught so far is better for it (`guarded`). If
@@ -93,6 +94,10 @@ class GainCost:
         offers = self._offers(state, lesson.task_name, probe)
         chosen = {name for name, offer in offers.items() if offer.net > 0}
         words = "; ".join(_words(name, offer) for name, offer in offers.items())
+        fallback = self._fallback(state, lesson.task_name, offers)
+        if fallback and not chosen:
+            chosen.add(fallback)
+            words += f"; falls back on {fallback}, not tried on this task yet"
         if not math.isnan(probe.malformed_share):
             words = f"{probe.malformed_share:.0%} of errors are of form; {words}"
         idle = [name for name in CHANNELS if name not in chosen and offers[name].explorable]
@@ -119,7 +124,7 @@ class GainCost:
         new = self._drifted(state, lesson.task_name, probe)
         headroom = 1.0 - probe.validation_reward
         for part in absorbed:
-            if part.outcome == "skipped":
+            if part.outcome in ("skipped", "failed"):  # an outage tells nothing of the channel
                 continue
             known = state[part.channel]
             if headroom > 0:
@@ -130,6 +135,12 @@ class GainCost:
             new["slow_lessons"] += (part.channel, part.outcome) == ("slow", "changed")
             headroom -= part.gain
         return new
+
+    def _fallback(self, state: types.Json, task: str, offers: Mapping[str, Offer]) -> str | None:
+        """Return the channel that alone can help, if it was never tried on the task."""
+        able = [name for name in CHANNELS if not offers[name].why_not]
+        untried = [name for name in able if task not in state[name]["closed"]]
+        return untried[0] if len(able) == 1 and untried else None
 
     def _offers(self, state: types.Json, task: str, probe: types.Probe) -> dict[str, Offer]:
         headroom = 1.0 - probe.validation_reward
@@ -151,6 +162,9 @@ class GainCost:
         compute = self.lesson_price * _share_of_compute(state, name)
         if name == "slow" and probe.silent_share >= 1:
             told = "no group of samples gives the weights a signal"
+            return Offer(gain, drift, compute, told, explorable=False)
+        if name == "slow" and probe.drift_fill >= 1:
+            told = f"the drift budget is spent ({probe.drift:.2g} nats/token)"
             return Offer(gain, drift, compute, told, explorable=False)
         if name == "fast" and probe.prompt_fill >= self.full_prompt:
             changes = probe.prompt_fill < 1  # what cannot change at all is as full as can be

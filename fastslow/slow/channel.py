@@ -116,6 +116,8 @@ class GradientChannel:
             batching.micro_batches(experience.rows, self.settings.micro_rows)
         )
         facts = {**probing.sampled_facts(experience), **facts, "drift": drift}
+        if self.settings.drift_budget is not None:
+            facts["drift_fill"] = drift / self.settings.drift_budget
         cost += experience.cost + self._train_cost(tokens)
         return learner.Measured(facts, sketch, cost._replace(seconds=time.perf_counter() - started))
 

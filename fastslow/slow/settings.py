@@ -19,6 +19,7 @@ class Settings:
     remat: bool = False  # recompute layers in the backward pass: less memory, a third more work
     step_cap: float | None = None  # nats per token, KL(after || before), that a step may come to
     drift_cap: float | None = None  # the same of a whole lesson
+    drift_budget: float | None = None  # the same since the base model, that policies may spend
     drift_rows: int = 16  # completions of the lesson that drift_cap is measured on
     drift_evaluations: int = 8  # at most, to find the largest step that keeps the cap
     probe_examples: int = 8  # of a lesson that schedulers which probe see sampled answers to
@@ -34,7 +35,7 @@ class Settings:
         for name in ("warmup_steps", "weight_decay"):
             if getattr(self, name) < 0:
                 raise ValueError(f"slow.{name} must not be negative, got {getattr(self, name)}")
-        for name in ("step_cap", "drift_cap"):
+        for name in ("step_cap", "drift_cap", "drift_budget"):
             cap = getattr(self, name)
             if cap is not None and cap <= 0:
                 raise ValueError(f"slow.{name} must be positive or None, got {cap}")

@@ -93,6 +93,7 @@ def finished(directory, **changes):
     [
         {"seed": 4, "slow": {"name": "full"}},  # another configuration
         {"scheduler": {"name": "fast_then_slow", "patience": 9}},  # a second run of the same cell
+        {"seed": 4, "scheduler": {"name": "fast_then_slow", "patience": 9}},  # another policy
     ],
 )
 def test_runs_of_different_configurations_are_not_judged_together(tmp_path, changes):
@@ -119,7 +120,7 @@ def test_what_cannot_be_judged_is_said_after_the_rest(tmp_path):
     shutil.copytree(results.ROOT, tmp_path / "kept")
     for name in KEPT:
         (tmp_path / "kept" / f"{name}.json").unlink()
-    shutil.rmtree(tmp_path / "kept" / "mixed")
+    shutil.rmtree(tmp_path / "kept" / "mixed", ignore_errors=True)
     flags = ("--judge_only", f"--results={tmp_path / 'kept'}", "--seeds=0:10")
     status, output = cli.run("evidence", "--claim=adaptive,less_forgetting", *flags)
     assert status != 0
