@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import importlib.metadata
 import itertools
 import json
@@ -147,6 +148,16 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {
         name: importlib.metadata.version(name) for name in _PACKAGES
     }
+
+
+def source_digest() -> str:
+    """Return a hash of the source code of this package."""
+    root = pathlib.Path(__file__).parent
+    hashed = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        hashed.update(f"{path.relative_to(root)}\n".encode())
+        hashed.update(path.read_bytes())
+    return hashed.hexdigest()
 
 
 def git_commit() -> str | None:

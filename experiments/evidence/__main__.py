@@ -4,8 +4,9 @@
   ... --claim=all --seeds=0:5 --full --workers=4
 
 Finished runs are not run again, those kept here included; unfinished ones are resumed; claims share
-their runs. Another model, data or configuration makes other runs, other code does not. Without
---full, everything is sized for two CPU cores. Writes experiments/evidence/results/.
+their runs, and those that were judged on runs that changed are judged again. Another model, data or
+configuration makes other runs, other code does not. Without --full, everything is sized for two CPU
+cores. Writes experiments/evidence/results/, and results/full/ with --full.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def main(argv: Sequence[str]) -> None:
     for name in names:
         if name not in claims.CLAIMS:
             raise registry.unknown("claim", name, claims.CLAIMS)
-    root = pathlib.Path(_RESULTS.value)
+    root = pathlib.Path(_RESULTS.value) / ("full" if _FULL.value else "")
     needed = dict.fromkeys(grid for name in names for grid in claims.CLAIMS[name].grids)
     probes = [probe for name in names for probe in claims.CLAIMS[name].probes]
     if not _JUDGE_ONLY.value:
@@ -53,9 +54,9 @@ def main(argv: Sequence[str]) -> None:
     if _DRY_RUN.value:
         return
     untold = []
-    for name in names:
+    for name in [*names, *also_changed(names, root)]:
         try:
-            conclude(name, root)
+            conclude(name, root, name in names and not _JUDGE_ONLY.value)
         except results.ResultsError as error:
             untold.append(f"claim {name} cannot be judged: {error}")
     print(results.table(root))
@@ -110,8 +111,18 @@ def sweep_command(grid: str) -> list[str]:
     return [*command, "--dry_run"] if _DRY_RUN.value else command
 
 
-def conclude(name: str, root: pathlib.Path) -> None:
-    """Judge a claim on the kept runs and write the result."""
+def also_changed(names: Sequence[str], root: pathlib.Path) -> list[str]:
+    """Return the other claims that were judged before on runs of the same grids."""
+    grids_of = {grid for name in names for grid in claims.CLAIMS[name].grids}
+    return [
+        name
+        for name, claim in claims.CLAIMS.items()
+        if name not in names and grids_of & {*claim.grids} and (root / f"{name}.json").exists()
+    ]
+
+
+def conclude(name: str, root: pathlib.Path, ran: bool) -> None:
+    """Judge a claim on the kept runs and write the result; `ran`: by the running command."""
     judged = results.judge(name, results.find(claims.CLAIMS[name].grids, root))
     made: dict[str, types.Json] = {
         "command": f"python -m experiments.evidence --claim={name} --seeds={_SEEDS.value}"
@@ -119,7 +130,7 @@ def conclude(name: str, root: pathlib.Path) -> None:
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "versions": run_directory.versions(),
     }
-    if _JUDGE_ONLY.value:
+    if not ran:
         made |= results.made(name, root)  # what is judged again was run as it says
     results.write(name, judged, made, root)
 

@@ -120,7 +120,8 @@ CLAIMS: Mapping[str, Claim] = {
         ),
     ),
     "plasticity": Claim(
-        "After Fast-Slow Training the weights learn a new task as well as the base model's do.",
+        "After Fast-Slow Training the weights learn a new task as well as the base model's do, "
+        "within 0.05.",
         ("mixed_halved",),
         (
             judging.Part(
@@ -151,12 +152,14 @@ CLAIMS: Mapping[str, Claim] = {
         ),
     ),
     "adaptive": Claim(
-        "The adaptive policy beats interleaving at equal cost, and a channel drawn by lot.",
+        "The adaptive policy beats interleaving at equal cost, and a channel drawn by lot, and is "
+        "within 0.1 of the oracle.",
         ("mixed", "mixed_halved", "recurring", "recurring_halved"),
         (*_adaptive("mixed"), *_adaptive("recurring")),
     ),
     "allocation": Claim(
-        "The adaptive policy gives conventions to the prompts and skills to the weights.",
+        "The adaptive policy gives conventions (reinforced) to the prompts and skills (taught by "
+        "examples) to the weights.",
         ("conventions", "skills"),
         (
             judging.Part(

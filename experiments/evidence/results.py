@@ -121,6 +121,20 @@ def _judged(name: str, found: effects.Found) -> types.Json:
         "claim": claim.statement,
         "verdict": judging.together(judged),
         "parts": [_part(part) for part in judged],
+        "commits": _commits(found),
+    }
+
+
+def _commits(found: effects.Found) -> dict[str, list[str]]:
+    """Return by grid and method the commits that the runs were made at; "+" is a changed tree."""
+    return {
+        method: sorted(
+            {
+                str(run.about.get("git"))[:8] + "+" * str(run.about.get("git")).endswith("+")
+                for run in by_seeds.values()
+            }
+        )
+        for method, by_seeds in sorted(found.items())
     }
 
 
@@ -170,6 +184,8 @@ def table(root: pathlib.Path) -> str:
         "interval (Student's t over seeds) is on that side of the bound, and is open otherwise.",
         "A run that never gets there (inf) has no interval: it decides, against an upper bound.",
         "Ratios of drift and of compute are averaged by their logarithms.",
+        "Seeds differ in data, sampling and training; the order of lessons is the same for all, so",
+        "intervals do not tell what another order would do.",
         "Prompts are searched task by task (`fast.scope=task`): answering takes the task's name;",
         "the paper carries one population across tasks (`--config.fast.scope=shared`).",
         "",

@@ -119,21 +119,23 @@ def allocation(corners: Mapping[str, float], drift: float | None) -> Allocation:
 def average(found: Mapping[str, Allocation]) -> Allocation:
     """Return the mean of every figure over the tasks for which it is known; ratios are of sums.
 
-    So a task weighs in `misallocated` by what its weights carry, in `drift_per_reward` by what they
-    add on top.
+    So a task weighs in `misallocated` by what its weights carry. `drift_per_reward` is all drift
+    over all that was added on top: drift that bought nothing counts, and where nothing was bought
+    in all there is no price.
     """
     columns = zip(*found.values(), strict=True)
     means = Allocation(*(matrix.mean(np.array(column, np.float64)) for column in columns))
     carried = [a for a in found.values() if not math.isnan(a.misallocated)]
-    bought = [a for a in found.values() if not math.isnan(a.drift_per_reward)]
+    known = [a for a in found.values() if not math.isnan(a.drift + a.on_top)]
     return means._replace(
         misallocated=_ratio([a.covered for a in carried], [a.weights for a in carried]),
-        drift_per_reward=_ratio([a.drift for a in bought], [a.on_top for a in bought]),
+        drift_per_reward=_ratio([a.drift for a in known], [a.on_top for a in known]),
     )
 
 
 def _ratio(parts: Sequence[float], wholes: Sequence[float]) -> float:
-    return math.fsum(parts) / math.fsum(wholes) if wholes else math.nan
+    whole = math.fsum(wholes)
+    return math.fsum(parts) / whole if whole > 0 else math.nan
 
 
 def _read(told: Mapping[str, float | None]) -> Allocation:

@@ -18,11 +18,11 @@ def remembered(
 ) -> tuple[types.Json, bool]:
     """Return the result for `key`, and whether it was known already.
 
-    `key` is JSON and holds all that the result depends on but the versions of packages and of the
-    source tree, which are added: another commit computes anew (what is not committed does not
-    show). Of several processes one computes and the others wait. Raises files.WriteError.
+    `key` is JSON and holds all that the result depends on but the versions of packages and our own
+    source code, which are added: any change of it computes anew (that of one's own plug-ins does
+    not show). Of several processes one computes and the others wait. Raises files.WriteError.
     """
-    made_with = {"versions": run_directory.versions(), "git": run_directory.git_commit()}
+    made_with = {"versions": run_directory.versions(), "sources": run_directory.source_digest()}
     whole = {"schema": SCHEMA, "key": key, **made_with}
     path = path_of(kind, whole)
     with cache.locked(path):

@@ -349,3 +349,5 @@ def test_remembered_is_computed_once_and_again_when_damaged(tmp_path, monkeypatc
     for path in (tmp_path / "things").glob("*.json"):
         path.write_text(path.read_text()[:-9])
     assert remembered.remembered("things", {"a": 1}, compute) == ({"score": None, "n": 3}, False)
+    monkeypatch.setattr(remembered.run_directory, "source_digest", lambda: "of other code")
+    assert remembered.remembered("things", {"a": 1}, compute) == ({"score": None, "n": 4}, False)

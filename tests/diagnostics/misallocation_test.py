@@ -80,5 +80,6 @@ def test_average_is_over_what_is_known_and_weighs_shares_by_what_they_are_of():
     assert found.covered == pytest.approx(0.15)  # of a and b
     assert found.misallocated == pytest.approx(0.3 / 0.5)
     assert found.drift == pytest.approx(0.2)
-    assert found.drift_per_reward == pytest.approx(0.1 / 0.4)  # of a alone
+    assert found.drift_per_reward == pytest.approx(0.6 / 0.4)  # that of b and c bought nothing
     assert math.isnan(misallocation.average({"c": none}).misallocated)
+    assert math.isnan(misallocation.average({"c": none}).drift_per_reward)

@@ -38,3 +38,8 @@ def test_a_cell_is_what_its_grid_says_whatever_the_flags_are():
     assert changed["seed"] == 1
     assert changed["scheduler"]["name"] == "fast_only"
     assert "slow_steps" not in changed["scheduler"]
+
+
+def test_a_configuration_names_the_defaults_of_its_policy():
+    found = resolved("--scheduler=gain_cost", "--config.scheduler.memory=0.25")["scheduler"]
+    assert (found["memory"], found["exploration"], found["guarded"]) == (0.25, 0.5, True)

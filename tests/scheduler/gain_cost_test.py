@@ -166,6 +166,33 @@ def test_channels_that_cannot_help_are_left_out_with_the_reason():
     assert "the prompt is full" in decision.reason
 
 
+def test_the_only_channel_that_can_help_is_tried_once_on_a_task_whatever_it_promises():
+    silent = CHOICE._replace(silent_share=1.0)
+    decision = POLICY.decide(POLICY.init(), lesson("a"), silent)
+    assert decision[:2] == (160, 0)
+    assert decision.reason.endswith("falls back on fast, not tried on this task yet")
+    tried = after(("a", silent, [worked("fast", 0.0)]))
+    assert POLICY.decide(tried, lesson("a"), silent)[:2] == (0, 0)
+    assert POLICY.decide(tried, lesson("b"), silent)[:2] == (160, 0)
+    full = FORM._replace(prompt_fill=0.99)
+    assert POLICY.decide(POLICY.init(), lesson("a"), full)[:2] == (0, 6)
+    neither = silent._replace(prompt_fill=0.99)
+    assert POLICY.decide(POLICY.init(), lesson("a"), neither)[:2] == (0, 0)
+
+
+def test_weights_are_left_alone_once_the_drift_budget_is_spent():
+    spent = CHOICE._replace(drift=0.21, drift_fill=1.05)
+    decision = POLICY.decide(POLICY.init(), lesson(), spent)
+    assert decision.slow_steps == 0
+    assert "slow: the drift budget is spent (0.21 nats/token)" in decision.reason
+    assert POLICY.decide(POLICY.init(), lesson(), CHOICE._replace(drift_fill=0.99))[1] == 6
+
+
+def test_an_outage_teaches_nothing():
+    failed = worked("fast", 0.0, outcome="failed")
+    assert after(("a", FORM, [failed])) == after(("a", FORM, []))
+
+
 def test_a_full_prompt_is_tried_by_lot_and_one_that_cannot_change_never():
     policy = gain_cost.GainCost(exploration=1.0)
 

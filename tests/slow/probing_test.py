@@ -1,5 +1,6 @@
 """What a probe says of a lesson: rewards, gradient, sketch, and the first-order gain of a step."""
 
+import dataclasses
 import functools
 import itertools
 import math
@@ -146,6 +147,18 @@ def test_a_channel_probes_without_learning():
     assert measured.cost.flops > 0
     assert measured.cost.metric_calls == 8 * 4
     assert set(facts) <= set(types.Probe._fields)
+
+
+def test_drift_is_told_as_a_share_of_its_budget_where_there_is_one():
+    _, learner, state = real_probe()
+    assert "drift_fill" not in real_probe()[0].facts
+    moved, _ = channels.absorb(learner, state.slow)
+    bounded = dataclasses.replace(
+        learner, settings=dataclasses.replace(learner.settings, drift_budget=0.5)
+    )
+    lesson = types.Lesson(0, "digits", channels.EXAMPLES[:16])
+    facts = bounded.probe(types.ModelState(moved, None), lesson, 0).facts
+    assert facts["drift_fill"] == facts["drift"] / 0.5 > 0
 
 
 def test_a_probe_is_deterministic_and_depends_on_its_seed():

@@ -133,6 +133,17 @@ def test_what_cannot_be_judged_is_said_after_the_rest(tmp_path):
     assert json.loads((tmp_path / "kept" / "less_forgetting.json").read_text("utf-8")) == made
 
 
+def test_claims_on_runs_that_changed_are_judged_again(tmp_path):
+    shutil.copytree(results.ROOT, tmp_path / "kept")
+    stale = tmp_path / "kept" / "better_end.json"
+    kept = json.loads(stale.read_text("utf-8"))
+    files.write_json_atomic(stale, {**kept, "verdict": "holds", "parts": []})
+    flags = ("--judge_only", f"--results={tmp_path / 'kept'}")
+    status, output = cli.run("evidence", "--claim=fewer_steps", *flags)
+    assert status == 0, output
+    assert json.loads(stale.read_text("utf-8")) == kept
+
+
 def test_a_claim_that_no_run_was_asked_about_is_not_judged():
     found = results.find(["two_tasks"], results.ROOT)["two_tasks/interleave"]
     nowhere = {
