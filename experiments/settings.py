@@ -57,6 +57,9 @@ def resolve(
             raise registry.unknown(f"option of {section} {name!r}", key, known)
         if name != (replaced := written[section].name):
             told = note if flags.FLAGS[flag].present else _ignore
+            if section == "stream":
+                own = streams.content_options(replaced) | streams.content_options(name)
+                old = {k: v for k, v in old.items() if k not in own - keys}
             mapping[section] = _replace(section, name, replaced, old, known, told)
     mapping.update({key: value for key, value in seeds.items() if value is not None})
     if mapping["order_seed"] and not _draws_an_order(mapping["stream"]):
@@ -103,6 +106,8 @@ def _overridden(
     """Return a copy with values set; those of existing keys keep their type."""
     copied = copy.deepcopy(loaded)
     for key, value in overrides.items():
+        if isinstance(value, tuple) and len(value) == 1 and isinstance(value[0], str):
+            value = tuple(word.strip() for word in value[0].split(","))  # as flags of lists do
         try:
             copied.update_from_flattened_dict({key: value})
         except KeyError as error:
@@ -121,10 +126,11 @@ def _add_reflection(fast: dict[str, Any], reflection: Reflection) -> None:
     """Add the reflection proposer to the mixture, with as much weight as all others together."""
     if fast["name"] != "gepa":
         raise config.ConfigError(f"--reflection_lm needs --fast=gepa, not {fast['name']!r}")
-    others = fast.get("proposers") or channel.Settings().proposers
+    others = {**(fast.get("proposers") or channel.Settings().proposers)}
+    configured = others.pop("reflection", {})
     weight = sum(float(options.get("weight", 1.0)) for options in others.values())
-    given = {"weight": weight, **reflection._asdict()}
-    fast["proposers"] = {**others, "reflection": given}
+    given = {key: value for key, value in reflection._asdict().items() if value is not None}
+    fast["proposers"] = {**others, "reflection": {"weight": weight, **configured, **given}}
 
 
 def _written(flag: str, test: bool) -> ml_collections.ConfigDict:

@@ -10,6 +10,10 @@ class UserError(Exception):
     """The message says what is wrong and what to do: programs print it without a traceback."""
 
 
+class ContextError(UserError, ValueError):
+    """A model was asked to read, and to write, more tokens than it can hold."""
+
+
 @contextlib.contextmanager
 def during(what: str) -> Iterator[None]:
     """Add to an error that comes out of somebody's own code what it was asked to do.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import re
 import reprlib
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,6 +31,10 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
 def import_attribute(path: str) -> Any:
     """Import `package.module:attribute`; raise UnknownNameError that says which half is missing."""
     module_name, _, attribute = path.partition(":")
+    if not all(part.isidentifier() for part in module_name.split(".")):
+        name = re.sub(r"\W+", ".", module_name.removesuffix(".py")).strip(".")
+        told = f"{module_name!r} is no module's name (from {path!r})"
+        raise UnknownNameError(f"{told}; did you mean '{name}:{attribute}'?")
     try:
         with errors.during(f"importing {module_name!r} for {path!r}"):
             module = importlib.import_module(module_name)

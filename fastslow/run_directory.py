@@ -21,6 +21,7 @@ from fastslow import config, errors, files, types
 SCHEMA = 1
 _LOOKS, _PAUSE = 10, 0.02  # how often, and seconds apart, a lock is asked for
 _MADE_BY_A_RUN = ("records.jsonl", "checkpoints", "DONE")
+_LOCK = "LOCK"
 _PACKAGES = ("dspy", "flax", "gepa", "jax", "jaxlib", "numpy", "optax", "orbax-checkpoint")
 
 
@@ -35,7 +36,7 @@ class InUseError(RunDirectoryError):
 @contextlib.contextmanager
 def locked(directory: pathlib.Path) -> Iterator[None]:
     """Hold the directory for one process at a time; the lock dies with the process."""
-    lock = files.make_directory(directory) / "LOCK"
+    lock = files.make_directory(directory) / _LOCK
     with contextlib.ExitStack() as held:
         with files.naming(lock):  # the opening alone: errors while it is held are about other files
             handle = held.enter_context(open(lock, "w"))
@@ -58,7 +59,7 @@ def _lock(handle: IO[str], directory: pathlib.Path) -> None:
 def in_use(directory: pathlib.Path) -> bool:
     """Return whether some process holds the directory at this moment."""
     try:
-        with open(directory / "LOCK") as handle:
+        with open(directory / _LOCK) as handle:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two askers do not collide
     except (FileNotFoundError, NotADirectoryError):
         return False
@@ -173,6 +174,11 @@ def git_commit() -> str | None:
         return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def is_claimed(directory: pathlib.Path) -> bool:
+    """Return whether a run was going to begin here, however far it came."""
+    return (directory / _LOCK).exists()
 
 
 def is_begun(directory: pathlib.Path) -> bool:

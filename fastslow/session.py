@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import pathlib
 import time
@@ -88,8 +87,7 @@ def _build(settings: config.Run, watcher: progress.Progress) -> Built:
     )
     policy = scheduler.build(settings.scheduler.name, settings.scheduler.options)
     model = loading.load(settings.model.name, **settings.model.options)
-    on_step = functools.partial(watcher.step, "slow")
-    parts = language.assemble(settings, model, stream.tasks, on_step)
+    parts = language.assemble(settings, model, stream.tasks, watcher.step)
     experiment = loop.Experiment(
         stream, language.learner_of(parts), policy, settings.evaluation, settings.seed
     )

@@ -115,3 +115,18 @@ def test_a_factory_of_ones_own_that_fails_is_named_with_its_line():
     message = rf"'{__name__}:broken' raised ValueError: not enough .*registry_test.py:{line}\)"
     with pytest.raises(registry.PluginError, match=message):
         WORDS.build(f"{__name__}:broken")
+
+
+@pytest.mark.parametrize("path", ["./my_streams.py:sums", "my/streams:sums", ".streams:sums"])
+def test_a_path_is_no_module_and_the_nearest_name_is_suggested(path):
+    with pytest.raises(
+        registry.UnknownNameError, match=r"is no module's name .*did you mean"
+    ) as told:
+        registry.import_attribute(path)
+    assert ":sums'" in str(told.value)
+    assert "/" not in str(told.value).partition("did you mean")[2]
+
+
+def test_defaults_are_those_of_the_factory():
+    made = registry.Registry("thing", {"a": lambda needed, rank=8, name=None: None})
+    assert made.defaults("a") == {"rank": 8, "name": None}

@@ -1,1 +1,1 @@
-"""Configurations: each file has get_config() and get_test_config()."""
+"""Configurations: each file has get_config() and, but for defaults.py, get_test_config()."""

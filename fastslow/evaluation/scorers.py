@@ -28,7 +28,7 @@ def score(scorer: types.Scorer, prediction: Any, example: Any) -> types.Score:
     with errors.during(f"scorer {name} was looking at {prediction!r}, the answer to {about}"):
         given = scorer(prediction, example)
     if isinstance(given, types.Score) and _is_share(given.value):
-        return given
+        return given._replace(value=float(given.value))  # a NumPy number is no JSON
     raise ScoreError(
         f"scorer {name} gave {given!r} for {about}: it must return a fastslow.types.Score with a "
         "value from 0 to 1"

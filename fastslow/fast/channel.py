@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
-from fastslow import seeds, types
+from fastslow import config, seeds, types
 from fastslow.fast import evaluator, gepa_round, population, proposers, reselection, validity
 from fastslow.fast import prompt as prompt_lib
 from fastslow.fast.proposers import contracts
@@ -70,6 +70,7 @@ class GepaChannel:
     settings: Settings
     proposers: tuple[proposers.Weighted, ...]
     unreadable: Unreadable
+    on_step: gepa_round.OnStep | None = None
 
     def init(self, seed: int) -> population.FastState:
         """Return the state without populations: every task has its seed prompt."""
@@ -110,7 +111,14 @@ class GepaChannel:
         policy = self.policy_of(state.slow)
         evaluate = self._evaluator(policy, seeds.derive(seed, "sampling"), task, budget)
         result = gepa_round.run(
-            start, data, evaluate, self.proposers, self._sizes(), self._limits(task), rng
+            start,
+            data,
+            evaluate,
+            self.proposers,
+            self._sizes(),
+            self._limits(task),
+            rng,
+            self.on_step,
         )
         return self._conclude(fast, lesson, policy.version, data, evaluate.cost, result)
 
@@ -267,13 +275,21 @@ def build(
     policy_of: Callable[[types.PyTree], types.Policy],
     settings: Settings,
     unreadable: Unreadable = lambda task_names, prompt: None,
+    on_step: gepa_round.OnStep | None = None,
 ) -> GepaChannel:
     """Build the channel with the proposers that its settings name; raises UnknownNameError.
 
-    `unreadable` says why the model cannot read items of the named tasks behind a prompt.
+    `unreadable` says why the model cannot read items of the named tasks behind a prompt. Raises
+    ConfigError where prompts are shared and a seed prompt leaves items of another task no room.
     """
     mixture = proposers.mixture(settings.proposers)
-    return GepaChannel(tasks, policy_of, settings, mixture, unreadable)
+    for task in tasks.values() if settings.scope == "shared" else ():
+        if lack := unreadable(tuple(tasks), task.seed_prompt):
+            raise config.ConfigError(
+                f"the seed prompt of task {task.name!r} cannot be shared by all tasks: {lack}. "
+                "Shorten it, or give every task prompts of its own: fast.scope=task"
+            )
+    return GepaChannel(tasks, policy_of, settings, mixture, unreadable, on_step)
 
 
 def split(

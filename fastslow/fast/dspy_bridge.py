@@ -13,6 +13,7 @@ model holds the version of the weights, and a request under another name is refu
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import concurrent.futures
 import contextlib
@@ -30,12 +31,20 @@ from dspy.adapters import utils as adapter_utils
 from dspy.adapters.base import Adapter
 from dspy.utils import exceptions
 
-from fastslow import seeds, types
+from fastslow import errors, seeds, types
 from fastslow.evaluation import scorers
 from fastslow.fast import prompt as prompt_lib
 
 _GATHER_SECONDS = 0.005  # for DSPy's other threads to hand in their requests
-_UNSUPPORTED = ("top_p", "top_k", "stop", "response_format", "logprobs")
+_UNSUPPORTED = (
+    "top_p",
+    "top_k",
+    "stop",
+    "response_format",
+    "logprobs",
+    "frequency_penalty",
+    "presence_penalty",
+)
 
 
 class _Call(NamedTuple):
@@ -126,13 +135,30 @@ class PolicyEngine:
             completions, cost = self._policy.complete(
                 [call.query for call in calls], temperature=temperature, max_tokens=max_tokens
             )
-        except Exception as error:  # every waiting thread must hear of it
-            for call in calls:
-                call.answer.set_exception(error)
+        except Exception as error:  # every waiting thread must hear of what went wrong with its own
+            if len(calls) > 1:
+                for call in calls:
+                    self._run([call], temperature, max_tokens)
+            else:
+                calls[0].answer.set_exception(_as_dspy_knows_it(error))
             return
         self.cost += cost
         for call, completion in zip(calls, completions, strict=True):
             call.answer.set_result(completion)
+
+
+class _Awaited:
+    """The same engine for programs that are awaited."""
+
+    def __init__(self, engine: PolicyEngine):
+        self._engine = engine
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Awaited:
+        return self
+
+    async def complete(self, request: lm15.Request) -> lm15.Response:
+        """Answer one request in a thread, where it may wait for others."""
+        return await asyncio.to_thread(self._engine.complete, request)
 
 
 class PlainAdapter(Adapter):
@@ -185,6 +211,7 @@ def language_model(
     return dspy.LM(
         engine.model,
         engine=engine,
+        async_engine=_Awaited(engine),
         cache=False,
         num_retries=0,
         temperature=temperature,
@@ -291,12 +318,16 @@ def _messages(request: lm15.Request) -> tuple[types.Message, ...]:
     return (*opening, *(types.Message(m.role, m.text or "") for m in request.messages))
 
 
+def _as_dspy_knows_it(error: Exception) -> Exception:
+    return lm15.ContextLengthError(str(error)) if isinstance(error, errors.ContextError) else error
+
+
 def _response(request: lm15.Request, completion: types.Completion) -> lm15.Response:
     return lm15.Response(
         id=None,
         model=request.model,
         # DSPy takes an empty text for a failure of the model before its adapter sees it.
-        message=lm15.Message.assistant([lm15.TextPart(completion.text or " ")]),
+        message=lm15.Message.assistant([lm15.TextPart(completion.answer or " ")]),
         finish_reason="stop" if completion.finished else "length",
         usage=lm15.Usage(output_tokens=len(completion.tokens)),
     )

@@ -36,7 +36,7 @@ class Evaluator:
         self.cost = types.Cost()
         self._policy = policy
         self._scorer = scorer
-        self._budget = budget
+        self.budget = budget
         self._sampling = {"temperature": temperature, "max_tokens": max_tokens}
         self._seed = seed
         self._known: dict[tuple[types.Prompt, str], contracts.Trial] = {}
@@ -44,7 +44,7 @@ class Evaluator:
     @property
     def remaining(self) -> int:
         """Metric calls that are left."""
-        return self._budget - self.cost.metric_calls
+        return self.budget - self.cost.metric_calls
 
     def price(self, jobs: Iterable[Job]) -> int:
         """Return the metric calls that these jobs would take."""

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, NamedTuple, TypeAlias
 
 from fastslow import types
 from fastslow.fast import evaluator, pareto, population, proposers, validity
 from fastslow.fast import prompt as prompt_lib
 from fastslow.fast.proposers import contracts
+
+OnStep: TypeAlias = Callable[[int, int, Mapping[str, float]], None]  # calls, of how many, facts
 
 _MAX_IDLE_STEPS = 4  # steps in a row without a child to try, before the round gives up
 
@@ -107,12 +109,21 @@ def run(
     sizes: Sizes,
     limits: contracts.Limits,
     rng: random.Random,
+    on_step: OnStep | None = None,
 ) -> Result:
-    """Improve the prompts `start` within the evaluator's budget, which must be at least `price`."""
+    """Improve the prompts `start` within the evaluator's budget, which must be at least `price`.
+
+    `on_step` is told after every step how much of that is spent, and the best mean reward so far.
+    """
     members = _score(start, data.anchors, evaluate)
     state = _Round(data, evaluate, mixture, sizes, limits, rng, list(members), set(start))
     step = idle = 0
-    while idle < _MAX_IDLE_STEPS and (slots := _draw(state)):
+    while True:
+        if on_step is not None:
+            best = max(member.mean for member in state.members)
+            on_step(evaluate.cost.metric_calls, evaluate.budget, {"reward": best})
+        if idle == _MAX_IDLE_STEPS or not (slots := _draw(state)):
+            break
         children = _propose(state, step, slots)
         _promote(state, _gate(state, children))
         idle = 0 if children else idle + 1

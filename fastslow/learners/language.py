@@ -7,7 +7,7 @@ import functools
 import inspect
 import pathlib
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from fastslow.metrics import drift as drifts
 from fastslow.slow import adapters, anchors, contracts, objectives
 from fastslow.slow import channel as slow_channel
 from fastslow.slow import settings as slow_settings
+
+# A channel finished so many units of its budget, of how many, with these facts.
+OnStep: TypeAlias = Callable[[str, int, int, Mapping[str, Any]], None]
 
 
 class FastChannel(types.Channel, Protocol):
@@ -74,7 +77,7 @@ class Context(NamedTuple):
     room: room.Room
     policy_of: Callable[[types.PyTree], types.Policy]  # slow state -> the model as it is now
     prompts_of: slow_channel.PromptsOf
-    on_step: slow_channel.OnStep
+    on_step: OnStep
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +132,7 @@ def _gradient(adapter: contracts.Adapter, settings: Gradient, context: Context) 
         objective=objective,
         anchors={n: anchors.ANCHORS.build(n, options) for n, options in settings.anchors.items()},
         settings=settings,
-        on_step=context.on_step,
+        on_step=functools.partial(context.on_step, "slow"),
     )
 
 
@@ -140,7 +143,10 @@ def frozen(settings: NoSettings, context: Context) -> SlowChannel:
 
 def gepa(settings: fast_channel.Settings, context: Context) -> FastChannel:
     """Search over prompts: one light GEPA round per lesson on the current weights."""
-    return fast_channel.build(context.tasks, context.policy_of, settings, context.room.lack)
+    on_step = functools.partial(context.on_step, "fast")
+    return fast_channel.build(
+        context.tasks, context.policy_of, settings, context.room.lack, on_step
+    )
 
 
 def seeds_only(settings: NoSettings, context: Context) -> FastChannel:
@@ -179,7 +185,7 @@ def assemble(
     run: config.Run,
     model: models.LanguageModel,
     tasks: Mapping[str, types.Task],
-    on_step: slow_channel.OnStep,
+    on_step: OnStep,
 ) -> Language:
     """Build both channels around one engine; raises UnknownNameError and ConfigError."""
     engine = engines.Engine(model)

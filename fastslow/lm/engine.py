@@ -23,6 +23,7 @@ last, and divergences of two readings on requests and completion alone.
 from __future__ import annotations
 
 import collections
+import itertools
 import math
 import time
 from collections.abc import Callable, Hashable, Sequence
@@ -31,12 +32,16 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 import jax
 import numpy as np
 
-from fastslow import types
+from fastslow import errors, types
 from fastslow.lm import batch, chunks, decoder, decoding, model, packing, scoring
 
 T = TypeVar("T")
 Work: TypeAlias = Callable[[scoring.Prefix, list[int]], Sequence[T]]
 Choices: TypeAlias = Sequence[Sequence[batch.Tokens]]  # per request, any number
+
+
+class VocabularyError(errors.UserError, ValueError):
+    """A text has tokens that the model has no embeddings of."""
 
 
 class Request(NamedTuple):
@@ -238,16 +243,26 @@ class Engine:
         return [results[i] for i in range(len(requests))], tokens
 
     def _check_context(self, requests: Sequence[Request], room: Sequence[int]) -> None:
-        """Raise ValueError for a request that the model cannot read with `room` tokens after it."""
+        """Raise for a request that the model cannot read with `room` tokens after it.
+
+        ContextError for one that is too long, VocabularyError for tokens it has no embedding of,
+        ValueError for an empty question.
+        """
         context = self._config.max_context
         for number, (request, more) in enumerate(zip(requests, room, strict=True)):
             if not request.question:
                 raise ValueError(f"request {number} has an empty question: nothing to continue")
             prompt = len(request.prefix) + len(request.question)
             if prompt + more > context:
-                raise ValueError(
+                raise errors.ContextError(
                     f"request {number} needs {prompt} prompt + {more} completion tokens, "
                     f"the model's context holds {context}"
+                )
+            highest = max(itertools.chain(request.prefix, request.question))
+            if highest >= self._config.vocab_size:  # an index beyond the end would read the last
+                raise VocabularyError(
+                    f"request {number} holds the token {highest}, and the model has embeddings of "
+                    f"{self._config.vocab_size}: its tokenizer has tokens that it was not given"
                 )
 
     def _check_completions(self, requests: Sequence[Request], choices: Choices) -> list[int]:

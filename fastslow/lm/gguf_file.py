@@ -135,11 +135,12 @@ def _rope(file: _File) -> lm_config.Rope:
     if _ROPE_FACTORS in file.tensors:
         factors = tuple(map(float, file.read(_ROPE_FACTORS)))
         return lm_config.Rope(theta, "factors", factors=factors)
-    kind = file.own("rope.scaling.type", "none")
-    if kind == "none":
-        return lm_config.Rope(theta)
     start = f"{file.architecture}.rope.scaling."
     given = {key.removeprefix(start) for key in file.metadata if key.startswith(start)}
+    # A factor without a type is a linear one, as llama.cpp reads it.
+    kind = file.own("rope.scaling.type", "linear" if "factor" in given else "none")
+    if kind == "none":
+        return lm_config.Rope(theta)
     unknown = given - set(_ROPE_SETTINGS) - {"type", "finetuned"}
     if kind not in ("linear", "yarn") or unknown:
         what = f"{kind!r} with {sorted(unknown)}" if unknown else repr(kind)
@@ -152,7 +153,8 @@ def _rope(file: _File) -> lm_config.Rope:
 def _tensors(file: _File, config: lm_config.DecoderConfig) -> weights.Tensors:
     def read(name: str) -> np.ndarray:
         array = file.read(name)
-        if file.architecture == "llama" and name.endswith(("attn_q.weight", "attn_k.weight")):
+        # llama.cpp's converter interleaves the halves of queries and keys, biases too.
+        if file.architecture == "llama" and name.rpartition(".")[0].endswith(("attn_q", "attn_k")):
             return _half_split(array, config.head_dim)
         return array
 
@@ -162,7 +164,7 @@ def _tensors(file: _File, config: lm_config.DecoderConfig) -> weights.Tensors:
 
 def _half_split(rows: np.ndarray, head_dim: int) -> np.ndarray:
     """Reorder the rows of each head from (x0 y0 x1 y1 ...) to (x0 x1 ... y0 y1 ...)."""
-    pairs = rows.reshape(-1, head_dim // 2, 2, rows.shape[-1])
+    pairs = rows.reshape(-1, head_dim // 2, 2, *rows.shape[1:])
     return pairs.swapaxes(1, 2).reshape(rows.shape)
 
 

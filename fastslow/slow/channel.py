@@ -116,7 +116,7 @@ class GradientChannel:
             batching.micro_batches(experience.rows, self.settings.micro_rows)
         )
         facts = {**probing.sampled_facts(experience), **facts, "drift": drift}
-        if self.settings.drift_budget is not None:
+        if self.settings.drift_budget:
             facts["drift_fill"] = drift / self.settings.drift_budget
         cost += experience.cost + self._train_cost(tokens)
         return learner.Measured(facts, sketch, cost._replace(seconds=time.perf_counter() - started))
@@ -277,7 +277,7 @@ class GradientChannel:
             reason = report.reason if taught.batches else _silence(taught)
             return old, report._replace(outcome="rejected", reason=reason)
         trainable = taught.state.trainable
-        if self.settings.drift_cap is not None:
+        if self.settings.drift_cap:
             trainable, capped, cost = drift_cap.hold(
                 self.engine,
                 functools.partial(self.adapter.bind, self.model.params),

@@ -17,8 +17,8 @@ class Settings:
     weight_decay: float = 0.0  # decoupled, towards the base model
     micro_rows: int = 64  # answers of one forward and backward pass: memory grows with it
     remat: bool = False  # recompute layers in the backward pass: less memory, a third more work
-    step_cap: float | None = None  # nats per token, KL(after || before), that a step may come to
-    drift_cap: float | None = None  # the same of a whole lesson
+    step_cap: float | None = None  # nats/token, KL(after || before), of a step at most; 0: any
+    drift_cap: float | None = None  # the same of a whole lesson, as estimated on `drift_rows`
     drift_budget: float | None = None  # the same since the base model, that policies may spend
     drift_rows: int = 16  # completions of the lesson that drift_cap is measured on
     drift_evaluations: int = 8  # at most, to find the largest step that keeps the cap
@@ -37,5 +37,5 @@ class Settings:
                 raise ValueError(f"slow.{name} must not be negative, got {getattr(self, name)}")
         for name in ("step_cap", "drift_cap", "drift_budget"):
             cap = getattr(self, name)
-            if cap is not None and cap <= 0:
-                raise ValueError(f"slow.{name} must be positive or None, got {cap}")
+            if cap is not None and cap < 0:
+                raise ValueError(f"slow.{name} must not be negative, got {cap}")

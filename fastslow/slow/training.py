@@ -60,7 +60,7 @@ def take(
         grads, state.trainable, state.opt_state, state.anchors
     )
     totals = update.total([*metrics, part])
-    if settings.step_cap is not None:
+    if settings.step_cap:
         between = functools.partial(drift_cap.between, state.trainable, trainable)
         capped = drift_cap.largest_scale(
             lambda scale: float(updater.divergence(params, between(scale), batches[0], logits)),

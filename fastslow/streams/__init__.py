@@ -73,6 +73,15 @@ def resolve(spec: str) -> tuple[str, dict[str, Any]]:
     return spec, {}
 
 
+def content_options(spec: str) -> set[str]:
+    """Return the options that say what is in the stream of `spec`, of no other stream.
+
+    These are the first one of its factory, and those that the spec itself gives.
+    """
+    name, implied = resolve(spec)
+    return {*list(inspect.signature(STREAMS.get(name)).parameters)[:1], *implied}
+
+
 def option_names(spec: str, options: Mapping[str, Any] | None = None) -> set[str] | None:
     """Return the options that the stream of `spec` takes; None = any.
 

@@ -10,7 +10,7 @@ import re
 import reprlib
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -192,9 +192,10 @@ def _by_name(tasks: Iterable[types.Task]) -> dict[str, types.Task]:
 
 
 def check_task(task: Any) -> None:
-    """Raise StreamError for what is no task, an empty split, and an id that two examples share.
+    """Raise StreamError for what is no task, an empty split, and splits that share something.
 
-    Answers and rewards are remembered by id: the second example would be given those of the first.
+    Answers and rewards are remembered by id: of two examples with one id the second would be given
+    those of the first. And a question that is in two splits makes the test one of memory.
     """
     if not isinstance(task, types.Task):
         raise errors.StreamError(f"a stream is made of tasks, not of {reprlib.repr(task)}")
@@ -207,9 +208,10 @@ def check_task(task: Any) -> None:
             f"task {task.name!r}: seed_prompt must be a fastslow.types.Prompt, got "
             f"{reprlib.repr(task.seed_prompt)} (see tasks.make, which takes an instruction)"
         )
-    splits = {"training": task.train, "validation": task.validation, "test": task.test}
+    parts = {"training": task.train, "validation": task.validation, "test": task.test}
     known: dict[str, Any] = {}
-    for name, split in splits.items():
+    asked: dict[str, str] = {}  # questions, and the split they are in
+    for name, split in parts.items():
         if not len(split):
             raise errors.StreamError(f"task {task.name!r} has no {name} examples")
         for item in split:
@@ -220,6 +222,13 @@ def check_task(task: Any) -> None:
                     f"task {task.name!r} has two examples with the id {identity!r}: make those of "
                     "all splits by one call of tasks.examples, or number them yourself"
                 )
+            if isinstance(item, types.Example):
+                question = splits.normalised_input(item)
+                if (other := asked.setdefault(question, name)) != name:
+                    raise errors.StreamError(
+                        f"task {task.name!r}: the {name} example {item.id!r} asks what a {other} "
+                        "example asks: splits must have no question in common"
+                    )
 
 
 def check_events(stream: types.Stream) -> None:
@@ -228,6 +237,7 @@ def check_events(stream: types.Stream) -> None:
     They are read to plan, to run and to resume: a generator that is kept would be empty by then.
     """
     events: list[Any] = list(stream.events())
+    held = functools.cache(lambda name: _held(stream.tasks[name]))
     for index, event in enumerate(events):
         names: tuple[str, ...]
         match event:
@@ -245,14 +255,43 @@ def check_events(stream: types.Stream) -> None:
             )
         for name in names:
             _check_known(f"task of event {index}", name, stream.tasks)
-        if isinstance(event, types.Lesson) and not len(event.examples):
-            raise errors.StreamError(f"event {index}, a lesson of {names[0]!r}, has no examples")
+        if isinstance(event, types.Lesson):
+            _check_lesson(event, held(event.task_name))
     again = sum(1 for _ in stream.events())
     if not events or again != len(events):
         raise errors.StreamError(
             f"events() gave {len(events)} events, and {again} when it was called again: it must "
             "give the same ones, at least one, each time"
         )
+
+
+class _Held(NamedTuple):
+    """The items of a task that lessons are checked against."""
+
+    by_id: Mapping[str, types.Example]  # of training and validation
+    tested: frozenset[str]  # questions
+
+
+def _held(task: types.Task) -> _Held:
+    learned = (i for i in (*task.train, *task.validation) if isinstance(i, types.Example))
+    tested = (i for i in task.test if isinstance(i, types.Example))
+    return _Held({i.id: i for i in learned}, frozenset(map(splits.normalised_input, tested)))
+
+
+def _check_lesson(lesson: types.Lesson, held: _Held) -> None:
+    """Raise StreamError for a lesson without examples, of test items, or with an id used twice."""
+    about = f"event {lesson.index}, a lesson of {lesson.task_name!r},"
+    if not len(lesson.examples):
+        raise errors.StreamError(f"{about} has no examples")
+    own: dict[str, types.Example] = {}
+    for item in lesson.examples:
+        if not isinstance(item, types.Example):
+            continue
+        if splits.normalised_input(item) in held.tested:
+            raise errors.StreamError(f"{about} teaches the test item {item.id!r}")
+        known = held.by_id.get(item.id, own.setdefault(item.id, item))
+        if item != known:
+            raise errors.StreamError(f"{about} has another example with the id {item.id!r}")
 
 
 def _check_item(task_name: str, item: Any) -> None:

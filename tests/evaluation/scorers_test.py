@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from fastslow import types
@@ -112,3 +113,9 @@ def test_an_error_in_a_scorer_says_which_answer_it_was_looking_at():
         scorers.score(careless, "twelve", CLOSED)
     (note,) = caught.value.__notes__
     assert "careless was looking at 'twelve', the answer to example '2'" in note
+
+
+def test_a_number_of_numpy_becomes_one_of_python():
+    given = scorers.score(lambda *_: types.Score(np.float32(0.5), "half"), "box", OPEN)
+    assert type(given.value) is float
+    assert given == (0.5, "half")

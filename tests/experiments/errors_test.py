@@ -99,6 +99,19 @@ def test_a_directory_alone_that_holds_no_run_is_not_resumed(tmp_path):
     assert not (tmp_path / "typo").exists()
 
 
+def test_a_run_that_was_killed_before_it_began_begins(tmp_path):
+    directory = tmp_path / "run"
+    directory.mkdir()
+    (directory / "LOCK").touch()
+    process = cli.start("run", "--resume", f"--workdir={directory}")
+    try:
+        told = next(line for line in process.stdout if "note: " in line or "error: " in line)
+    finally:
+        process.kill()
+        process.communicate()
+    assert "holds nothing to go on with yet; beginning the default configuration" in told
+
+
 def test_a_word_without_dashes_is_refused(tmp_path):
     status, output = cli.run("run", "resume", f"--workdir={tmp_path / 'run'}")
     assert status != 0

@@ -43,3 +43,32 @@ def test_a_cell_is_what_its_grid_says_whatever_the_flags_are():
 def test_a_configuration_names_the_defaults_of_its_policy():
     found = resolved("--scheduler=gain_cost", "--config.scheduler.memory=0.25")["scheduler"]
     assert (found["memory"], found["exploration"], found["guarded"]) == (0.25, 0.5, True)
+
+
+def test_a_reflection_model_keeps_what_the_configuration_says_of_its_proposer():
+    proposers = {"reflection": {"template": "mine.md", "timeout": 5.0}, "edit": {"weight": 2.0}}
+    found = resolved("--reflection_lm=openai/tiny", f"--config.fast.proposers={proposers}")
+    assert found["fast"]["proposers"] == {
+        "edit": {"weight": 2.0},
+        "reflection": {
+            "weight": 2.0,
+            "template": "mine.md",
+            "timeout": 5.0,
+            "model": "openai/tiny",
+        },
+    }
+
+
+def test_what_is_in_a_stream_is_not_carried_to_another():
+    assert "tasks" in resolved()["stream"]
+    assert "tasks" not in resolved("--stream=evals_short:sarcasm")["stream"]
+    assert "tasks" not in resolved("--stream=skills")["stream"]
+    given = resolved("--stream=evals_short:sarcasm", "--config.stream.tasks=food,sentiment")
+    assert given["stream"]["tasks"] == ["food", "sentiment"]
+    assert (
+        resolved("--stream=evals_short:sarcasm")["stream"]["test"] == (resolved()["stream"]["test"])
+    )
+
+
+def test_a_cap_can_be_taken_off_by_a_flag():
+    assert resolved("--config.slow.drift_cap=0")["slow"]["drift_cap"] == 0.0

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from fastslow import registry, types
+from fastslow import config, registry, types
 from fastslow.fast import channel, population, proposers, validity
 from fastslow.fast import prompt as prompt_lib
 from fastslow.fast.proposers import contracts
@@ -352,3 +352,31 @@ def test_importing_the_channel_needs_no_dspy():
     )
     root = pathlib.Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", code], check=True, cwd=root, timeout=60)
+
+
+def test_prompts_cannot_be_shared_where_a_seed_prompt_leaves_other_items_no_room():
+    tasks = {"a": toy.task("a"), "b": toy.task("b", seed=10)}
+
+    def unreadable(names, prompt):
+        return "'x' needs 9 tokens" if len(names) > 1 else None
+
+    def build(scope):
+        settings = dataclasses.replace(SETTINGS, scope=scope)
+        return channel.build(tasks, lambda slow: toy.Policy(), settings, unreadable)
+
+    build("task")
+    with pytest.raises(
+        config.ConfigError, match=r"seed prompt of task 'a' .* needs 9 tokens.*scope"
+    ):
+        build("shared")
+
+
+def test_progress_tells_the_calls_spent_and_the_best_reward():
+    told = []
+    fast = dataclasses.replace(make(), on_step=lambda *step: told.append(step))
+    _, absorbed = absorb(fast, budget=300)
+    spent, budgets, facts = zip(*told, strict=True)
+    assert set(budgets) == {300}
+    assert list(spent) == sorted(spent)
+    assert spent[-1] == absorbed.cost.metric_calls
+    assert [facts[0]["reward"], facts[-1]["reward"]] == [0.0, 1.0]

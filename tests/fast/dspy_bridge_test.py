@@ -1,3 +1,4 @@
+import asyncio
 import copy
 import logging
 import threading
@@ -7,7 +8,7 @@ import pytest
 from dspy import lm15
 from dspy.utils import exceptions
 
-from fastslow import types
+from fastslow import errors, types
 from fastslow.fast import dspy_bridge
 from fastslow.fast import prompt as prompt_lib
 from tests.fast import toy
@@ -80,7 +81,9 @@ def test_copies_share_the_policy_and_its_weights():
     assert not copy.deepcopy(lm).cache
 
 
-@pytest.mark.parametrize("option", [{"top_p": 0.5}, {"top_k": 3}, {"stop": ("x",)}])
+@pytest.mark.parametrize(
+    "option", [{"top_p": 0.5}, {"top_k": 3}, {"stop": ("x",)}, {"frequency_penalty": 0.1}]
+)
 def test_options_the_policy_does_not_have_are_refused(option):
     policy = toy.Policy()
     with pytest.raises(lm15.UnsupportedFeatureError, match=next(iter(option))):
@@ -168,6 +171,62 @@ def test_an_error_of_the_model_reaches_every_caller():
     policy = Broken()
     with pytest.raises(MemoryError, match="no room"):
         dspy_bridge.PolicyEngine(policy).complete(request(policy, "upper a"))
+
+
+def test_a_request_that_is_too_long_fails_alone_and_as_dspy_knows_it():
+    class Narrow(SlowPolicy):
+        def complete(self, queries, *, temperature, max_tokens):
+            answered = super().complete(queries, temperature=temperature, max_tokens=max_tokens)
+            if any("long" in query.messages[-1].content for query in queries):
+                raise errors.ContextError("request 0 needs 9 prompt + 4 completion tokens")
+            return answered
+
+    policy = Narrow()
+    engine = dspy_bridge.PolicyEngine(policy)
+    outcomes = {}
+
+    def ask(word):
+        try:
+            outcomes[word] = engine.complete(request(policy, f"upper {word}")).message.text
+        except lm15.ContextLengthError as error:
+            outcomes[word] = str(error)
+
+    threads = [threading.Thread(target=ask, args=(word,)) for word in ("a", "b", "long", "c")]
+    threads[0].start()
+    assert policy.entered.wait(timeout=10)
+    for thread in threads[1:]:
+        thread.start()
+    while len(engine._waiting) < 3:
+        threading.Event().wait(0.001)
+    policy.go_on.set()
+    for thread in threads:
+        thread.join(timeout=10)
+    told = outcomes.pop("long")
+    assert told.startswith("request 0 needs 9 prompt")
+    assert outcomes == dict.fromkeys("abc", "dunno")
+
+
+def test_a_program_can_be_awaited():
+    policy = toy.Policy()
+    with dspy_bridge.session(policy):
+        found = asyncio.run(dspy_bridge.program(types.Prompt("upper")).acall(input="upper a"))
+    assert found.output == "A"
+
+
+def test_an_answer_that_was_cut_is_marked_as_everywhere():
+    class Cut(toy.Policy):
+        def complete(self, queries, *, temperature, max_tokens):
+            answered, cost = super().complete(
+                queries, temperature=temperature, max_tokens=max_tokens
+            )
+            return [completion._replace(finished=False) for completion in answered], cost
+
+    policy = Cut()
+    response = dspy_bridge.PolicyEngine(policy).complete(request(policy, "upper a"))
+    assert (response.message.text, response.finish_reason) == (
+        "dunno\N{HORIZONTAL ELLIPSIS}",
+        "length",
+    )
 
 
 def test_metric_gives_feedback_where_gepa_asks_for_it():

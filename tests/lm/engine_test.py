@@ -260,6 +260,12 @@ def test_no_requests_cost_nothing():
     [
         (engine.Request((1,), (), 0), 3, 1.0, "request 0 has an empty question"),
         (engine.Request((1,) * 100, (2,) * 20, 0), 9, 1.0, "120 prompt . 9 .* holds 128"),
+        (
+            engine.Request((1,), (2, 4096), 0),
+            3,
+            1.0,
+            "the token 4096, and the model has embeddings",
+        ),
         (engine.Request((1,), (2,), 0), 0, 1.0, "max_tokens=0"),
         (engine.Request((1,), (2,), 0), 3, -1.0, "temperature=-1.0"),
     ],

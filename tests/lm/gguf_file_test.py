@@ -166,3 +166,21 @@ def test_texts_start_with_bos_as_the_file_says_or_else_the_tokenizer(tmp_path, n
 
     path = model_files.write_gguf(tmp_path / "model.gguf", name, change=change)
     assert gguf_file.read(path, "float32").chat.adds_bos == adds
+
+
+def test_a_rope_factor_without_a_type_is_linear(tmp_path):
+    path = model_files.write_gguf(
+        tmp_path / "model.gguf",
+        "qwen2",
+        change=lambda writer: writer.add_float32("qwen2.rope.scaling.factor", 4.0),
+    )
+    rope = gguf_file.read(path, "float32").config.rope
+    assert (rope.scaling, dict(rope.parameters)) == ("linear", {"factor": 4.0})
+
+
+def test_halves_of_biases_are_split_as_those_of_weights():
+    rows = np.arange(8.0)  # a head of four: x0 y0 x1 y1
+    halves = gguf_file._half_split(rows, 4)
+    assert halves.tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
+    columns = np.stack([rows, -rows], axis=1)
+    assert gguf_file._half_split(columns, 4)[:, 1].tolist() == (-halves).tolist()

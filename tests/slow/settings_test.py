@@ -12,7 +12,7 @@ from fastslow.slow import settings
         {"learning_rate": 0.0},
         {"micro_rows": -1},
         {"weight_decay": -0.1},
-        {"drift_cap": 0.0},
+        {"drift_cap": -0.1},
         {"max_grad_norm": 0.0},
     ],
 )

@@ -34,6 +34,9 @@ class Unchecked(Handmade):
             "ids": lambda: dataclasses.replace(
                 task, test=(types.Example(task.validation[0].id, "something else", "x"),)
             ),
+            "leak": lambda: dataclasses.replace(
+                task, test=(types.Example("new", f" {task.train[0].input.upper()}", "x"),)
+            ),
             "none": lambda: "only",
         }
         self.tasks = {"only": flawed[flaw]()}
@@ -50,9 +53,11 @@ class Unordered(Handmade):
         yield from self.given
 
 
-LESSON = types.Lesson(1, "only", tuple(tasks.examples([("question", "x")])))
+LESSON = types.Lesson(1, "only", (types.Example("new", "question", "x"),))
 LOOK = types.EvaluationPoint(0, ("only",))
 ONCE = (LOOK, LESSON)
+TASK = Handmade(0).tasks["only"]
+OTHER = types.Example("new", "another question", "x")
 
 
 def nothing():
@@ -79,6 +84,7 @@ def test_a_factory_that_makes_something_else_is_an_error():
     [
         ("empty", "task 'only' has no validation examples"),
         ("ids", "task 'only' has two examples with the id"),
+        ("leak", "the test example 'new' asks what a training example asks"),
         ("none", "made of tasks, not of 'only'"),
     ],
 )
@@ -102,6 +108,18 @@ def test_tasks_of_a_hand_made_stream_are_checked_before_anything_runs(flaw, mess
         (
             (LOOK, dataclasses.replace(LESSON, examples=())),
             "event 1, a lesson of 'only', has no examples",
+        ),
+        (
+            (LOOK, dataclasses.replace(LESSON, examples=TASK.test[:1])),
+            f"event 1, a lesson of 'only', teaches the test item '{TASK.test[0].id}'",
+        ),
+        (
+            (LOOK, dataclasses.replace(LESSON, examples=(*LESSON.examples, OTHER))),
+            "event 1, a lesson of 'only', has another example with the id 'new'",
+        ),
+        (
+            (LOOK, dataclasses.replace(LESSON, examples=(OTHER._replace(id=TASK.train[0].id),))),
+            f"event 1, a lesson of 'only', has another example with the id '{TASK.train[0].id}'",
         ),
     ],
 )

@@ -12,7 +12,10 @@ from fastslow.streams import errors, schedule
 
 def task(name, size=10):
     items = tuple(types.Example(f"{name}{n}", f"{name} {n}", "x") for n in range(size))
-    return types.Task(name, items, items[:1], items[:1], scorers.exact_match)
+    validation, test = (
+        (types.Example(f"{name} {split}", f"{name} {split}", "x"),) for split in ("held", "test")
+    )
+    return types.Task(name, items, validation, test, scorers.exact_match)
 
 
 def outline(stream):

@@ -31,8 +31,9 @@ def build(
     """Let a second language model rewrite the instruction from answers and feedback.
 
     `model` is a DSPy name ("openai/NAME" for any server that speaks the OpenAI chat API at
-    `api_base`). The key is read from the environment, so that it is in no configuration or record;
-    local servers need none. `timeout` is in seconds. Each call counts as one reflection call, with
+    `api_base`). The key is read from the environment, so that it is in no configuration or record:
+    from `api_key_variable`, or where that is not set, from where the provider's own is. Servers at
+    an `api_base` need none. `timeout` is in seconds. Each call counts as one reflection call, with
     the tokens that the server says it read and wrote; what it does not say counts as none.
     """
 
@@ -46,9 +47,8 @@ def build(
     ) -> contracts.Proposal:
         lm = _connect(
             model,
-            api_base=api_base,
-            api_key=os.environ.get(api_key_variable, "none"),
             timeout=timeout,
+            **_access(api_base, os.environ.get(api_key_variable)),
         )
         question = _question(template, parent, trials, context.limits)
         limits = {"temperature": temperature, "max_tokens": max_tokens}
@@ -121,6 +121,13 @@ def _question(
         trials="\n\n".join(shown),
         max_chars=max(1, limits.max_chars - rest),
     )
+
+
+def _access(api_base: str | None, key: str | None) -> dict[str, str]:
+    """Return where to ask and with which key; DSPy looks for what is left out."""
+    if api_base is not None:
+        return {"api_base": api_base, "api_key": key or "none"}
+    return {"api_key": key} if key else {}
 
 
 def _connect(model: str, **connection: Any) -> Any:

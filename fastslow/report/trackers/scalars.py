@@ -61,8 +61,8 @@ class Scalars:
             self.absorbed(result)
 
     def step(self, channel: str, done: int, total: int, facts: Mapping[str, float]) -> None:
-        """Log the facts of a step."""
-        if self._trying:
+        """Log the facts of a slow step; a search is logged when it is through."""
+        if self._trying or channel != "slow":
             return
         if done <= self._done:  # a new budget has begun
             self._before += self._done

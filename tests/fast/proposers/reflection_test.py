@@ -123,3 +123,16 @@ def test_no_server_at_all_is_a_reason():
     proposal = ask(url)
     assert proposal.failed
     assert "connect" in proposal.reason
+
+
+@pytest.mark.parametrize(
+    ("api_base", "key", "access"),
+    [
+        (None, None, {}),  # DSPy finds the provider's own
+        (None, "k", {"api_key": "k"}),
+        ("http://here", None, {"api_base": "http://here", "api_key": "none"}),
+        ("http://here", "k", {"api_base": "http://here", "api_key": "k"}),
+    ],
+)
+def test_a_key_is_made_up_only_for_a_server_of_ones_own(api_base, key, access):
+    assert reflection._access(api_base, key) == access

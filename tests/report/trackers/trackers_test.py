@@ -269,3 +269,11 @@ def wandb_records(content):
         assert kind == 1  # a whole record
         yield content[at + 7 : at + 7 + length]
         at += 7 + length
+
+
+def test_steps_of_a_search_are_no_slow_steps(tmp_path):
+    sink = Memory()
+    watcher = scalars.Scalars("memory", sink, tmp_path, pytest.fail)
+    watcher.step("fast", 24, 160, {"reward": 0.5})
+    watcher.step("slow", 1, 8, {"reward": 0.5})
+    assert sink.rows == [("slow_step", 1, {"slow/reward": 0.5})]
