@@ -15,6 +15,7 @@ import rich.table
 import rich.text
 
 from fastslow import types
+from fastslow.report import pace as pace_lib
 from fastslow.report import progress, wording
 
 _BAR_WIDTH = 30
@@ -25,46 +26,12 @@ _STYLE = {"changed": "green", "rejected": "yellow", "failed": "bold red", "skipp
 class Status:
     """What the display shows of the current event."""
 
-    events: tuple[types.Event, ...] = ()
-    position: int = 0  # events done
+    pace: pace_lib.Pace = dataclasses.field(default_factory=pace_lib.Pace)
     doing: str = ""  # e.g. "lesson 3/6  tomi"
     channel: str = ""  # e.g. "slow 3/8"
     reward: float | None = None
     drift: float | None = None
     speed: str = ""
-    event_started: float | None = None
-    durations: tuple[tuple[type, float], ...] = ()  # of the events finished in this process
-
-
-def time_left(status: Status) -> float | None:
-    """Return the estimated seconds for the events not yet begun, None before the first is done.
-
-    Every kind of event is expected to take its own mean so far, an unseen kind the overall mean.
-    """
-    if not status.durations:
-        return None
-    overall = [seconds for _, seconds in status.durations]
-    left = 0.0
-    for event in status.events[status.position + 1 :]:
-        same = [seconds for kind, seconds in status.durations if kind is type(event)] or overall
-        left += sum(same) / len(same)
-    return left
-
-
-def next_event(status: Status, event: types.Event, now: float) -> Status:
-    """Return the status when `event` begins, which ends the one before it."""
-    durations = status.durations
-    if status.event_started is not None:
-        before = status.events[status.position]
-        durations = (*durations, (type(before), now - status.event_started))
-    return dataclasses.replace(
-        status,
-        position=event.index,
-        event_started=now,
-        durations=durations,
-        channel="",
-        reward=None,
-    )
 
 
 class Display:
@@ -81,16 +48,15 @@ class Display:
     def started(self, events: Sequence[types.Event], position: int) -> None:
         """Set up the bar."""
         self._status = dataclasses.replace(
-            self._status, events=tuple(events), position=position, doing="starting"
+            self._status, pace=pace_lib.Pace(tuple(events), position), doing="starting"
         )
 
     def lesson_started(self, lesson: types.Lesson, decision: types.Decision) -> None:
         """Show the lesson and the decision with its reason."""
-        place = progress.lesson_place(self._status.events, lesson.index)
+        place = progress.lesson_place(self._status.pace.events, lesson.index)
         doing = f"lesson {place}  {lesson.task_name}"
         why = f"{wording.budgets(decision._asdict())}: {decision.reason}"
-        status = next_event(self._status, lesson, self._clock())
-        self._status = dataclasses.replace(status, doing=doing)
+        self._begin(lesson, doing)
         self._print(rich.text.Text(f"{doing}  ({why})", style="bold"))
 
     def trial_started(self, budgets: types.Budgets) -> None:
@@ -121,8 +87,7 @@ class Display:
 
     def evaluation_started(self, point: types.EvaluationPoint) -> None:
         """Show that an evaluation runs."""
-        status = next_event(self._status, point, self._clock())
-        self._status = dataclasses.replace(status, doing=f"evaluating {len(point.tasks)} tasks")
+        self._begin(point, f"evaluating {wording.count(len(point.tasks), 'task')}")
 
     def evaluated(
         self,
@@ -133,6 +98,15 @@ class Display:
         """Let the scores scroll by."""
         self._status = dataclasses.replace(self._status, drift=progress.mean_drift(drift))
         self._print(rich.text.Text(progress.evaluated_line(scores, drift), style="cyan"))
+
+    def _begin(self, event: types.Event, doing: str) -> None:
+        self._status = dataclasses.replace(
+            self._status,
+            pace=self._status.pace.begins(event, self._clock()),
+            doing=doing,
+            channel="",
+            reward=None,
+        )
 
     def _print(self, text: rich.text.Text) -> None:
         self._live.console.print(text)
@@ -155,12 +129,12 @@ def display(output: TextIO) -> Iterator[Display]:
 def render(status: Status, elapsed: float) -> rich.console.RenderableType:
     """Return the live part: bar and times, then the current event, then its figures."""
     bar = rich.progress_bar.ProgressBar(
-        total=max(len(status.events), 1), completed=status.position, width=_BAR_WIDTH
+        total=max(len(status.pace.events), 1), completed=status.pace.position, width=_BAR_WIDTH
     )
-    left = wording.duration(time_left(status))
+    left = wording.duration(status.pace.left)
     times = f"{wording.duration(elapsed)} elapsed, about {left} left after this event"
     head = rich.table.Table.grid(padding=(0, 1))
-    head.add_row(bar, f"{status.position}/{len(status.events)} events", times)
+    head.add_row(bar, f"{status.pace.position}/{len(status.pace.events)} events", times)
     figures = [
         f"reward {wording.score(status.reward)}" if status.reward is not None else "",
         f"drift {wording.divergence(status.drift)} nats/token" if status.drift is not None else "",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TextIO
 
 from fastslow import types
+from fastslow.report import pace as pace_lib
 from fastslow.report import wording
 
 Clock = Callable[[], float]  # seconds, from any origin
@@ -94,11 +95,11 @@ class Plain:
     def __init__(self, write: Callable[[str], None], clock: Clock = time.monotonic):
         self._write, self._clock = write, clock
         self._origin = clock()
-        self._events: Sequence[types.Event] = ()
+        self._pace = pace_lib.Pace()
 
     def started(self, events: Sequence[types.Event], position: int) -> None:
         """Write how much there is to do."""
-        self._events = events
+        self._pace = pace_lib.Pace(tuple(events), position)
         lessons = sum(isinstance(event, types.Lesson) for event in events)
         resumed = f", {position} events already done" if position else ""
         evaluations = wording.count(len(events) - lessons, "evaluation")
@@ -106,9 +107,12 @@ class Plain:
 
     def lesson_started(self, lesson: types.Lesson, decision: types.Decision) -> None:
         """Write which lesson it is and what was decided, with the reason."""
-        place = lesson_place(self._events, lesson.index)
+        place = lesson_place(self._pace.events, lesson.index)
+        self._begin(lesson)
         given = wording.budgets(decision._asdict())
-        self._line(f"lesson {place}  {lesson.task_name}: {given} ({decision.reason})")
+        left = self._pace.left
+        after = "" if left is None else f"; about {wording.duration(left)} left after it"
+        self._line(f"lesson {place}  {lesson.task_name}: {given} ({decision.reason}){after}")
 
     def trial_started(self, budgets: types.Budgets) -> None:
         """Write what is tried."""
@@ -129,12 +133,16 @@ class Plain:
 
     def evaluation_started(self, point: types.EvaluationPoint) -> None:
         """Write nothing: the result follows."""
+        self._begin(point)
 
     def evaluated(
         self, point: types.EvaluationPoint, scores: Mapping[str, float], drift: Drift
     ) -> None:
         """Write the scores and the drift."""
         self._line(evaluated_line(scores, drift))
+
+    def _begin(self, event: types.Event) -> None:
+        self._pace = self._pace.begins(event, self._clock())
 
     def _line(self, text: str) -> None:
         elapsed = int(self._clock() - self._origin)

@@ -10,7 +10,7 @@ import pytest
 import rich.console
 
 from fastslow import learner, types
-from fastslow.report import live, progress
+from fastslow.report import live, pace, progress
 
 NAN = float("nan")
 EVENTS = (
@@ -42,12 +42,12 @@ def _play(watcher: progress.Progress) -> None:
 
 def test_plain_lines_say_what_happened_and_why():
     lines: list[str] = []
-    seconds = itertools.chain([100, 101], itertools.repeat(170))
+    seconds = itertools.chain([100, 101, 110], itertools.repeat(170))
     _play(progress.Plain(lines.append, clock=lambda: next(seconds)))
     assert lines == [
         "[00:01] 2 lessons, 3 evaluations, 2 events already done",
         "[01:10] evaluation  tomi 0.500  crepe –  drift 0.03 nats/token",
-        "[01:10] lesson 2/2  crepe: fast 48 calls (new task)",
+        "[01:10] lesson 2/2  crepe: fast 48 calls (new task); about 1 min 00 s left after it",
         "[01:10]   fast rejected  0.250 → 0.250  no gain  [2.0 s, 600 tokens/s]",
         "[01:10]   slow skipped  no budget",
     ]
@@ -85,20 +85,19 @@ def test_drift_is_unknown_where_nothing_was_measured():
 
 
 def test_the_time_left_expects_each_kind_of_event_to_take_its_own_mean():
-    status = live.Status(events=EVENTS)
-    assert live.time_left(status) is None
+    going = pace.Pace(EVENTS)
+    assert going.left is None
     for event, now in zip(EVENTS[:4], [0.0, 10.0, 110.0, 124.0], strict=True):
-        status = live.next_event(status, event, now)
+        going = going.begins(event, now)
     # evaluations took 10 and 14 s, a lesson 100 s; the second lesson runs, an evaluation is left
-    assert live.time_left(status) == pytest.approx(12.0)
-    only_evaluated = live.Status(EVENTS, 0, durations=((types.EvaluationPoint, 10.0),))
-    assert live.time_left(only_evaluated) == pytest.approx(40.0)
+    assert going.left == pytest.approx(12.0)
+    only_evaluated = pace.Pace(EVENTS, durations=((types.EvaluationPoint, 10.0),))
+    assert only_evaluated.left == pytest.approx(40.0)
 
 
 def test_the_live_part_shows_the_current_event_and_fits_a_narrow_terminal():
-    status = live.Status(
-        EVENTS, 3, "lesson 2/2  crepe", "slow 3/8", 0.25, 0.03, "600 tokens/s", 0.0, ()
-    )
+    going = pace.Pace(EVENTS, 3)
+    status = live.Status(going, "lesson 2/2  crepe", "slow 3/8", 0.25, 0.03, "600 tokens/s")
     console = rich.console.Console(width=100, record=True, file=io.StringIO())
     console.print(live.render(status, 75))
     text = console.export_text()
