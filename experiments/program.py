@@ -14,6 +14,9 @@ from absl import app, flags, logging
 from fastslow import errors
 
 
+_MAPPINGS = ("slow.anchors", "fast.proposers")
+
+
 def reject_arguments(argv: Sequence[str]) -> None:
     """Raise UsageError if words are left over after the flags: they would be ignored silently."""
     if len(argv) > 1:
@@ -32,11 +35,19 @@ def telling_config_errors() -> Iterator[None]:
             case AttributeError(args=(KeyError(args=(str(told),)),)) | KeyError(args=(str(told),)):
                 if _is_of_a_file(error):
                     raise
-                message = f"unknown configuration key {told}"  # it suggests the nearest
+                message = f"unknown configuration key {told}{_hint(sys.argv)}"
             case _:
                 raise
         print(f"error: {' '.join(message.split())}", file=sys.stderr)
         raise SystemExit(2) from error
+
+
+def _hint(arguments: Sequence[str]) -> str:
+    """Return how to set what stands inside one of the options that are mappings of plug-ins."""
+    for path in _MAPPINGS:
+        if any(argument.startswith(f"--config.{path}.") for argument in arguments):
+            return f"; {path} is one value: --config.{path}=\"{{'NAME': {{'OPTION': 0.1}}}}\""
+    return ""  # the message suggests the nearest
 
 
 def _is_of_a_file(error: Exception) -> bool:

@@ -52,6 +52,8 @@ class GainCost:
     What weights do to other tasks is not expected but measured: if they moved, they are kept only
     where the mean validation reward over all tasks taught so far is better for it (`guarded`). If
     they are not, the slow channel has gained nothing, and is expected to gain the less next time.
+    That takes `evaluation.probe_examples` answers of every such task for each lesson that moves
+    the weights.
     """
 
     fast_budget: int = 160

@@ -99,6 +99,14 @@ def test_a_directory_alone_that_holds_no_run_is_not_resumed(tmp_path):
     assert not (tmp_path / "typo").exists()
 
 
+def test_what_is_inside_a_mapping_of_plugins_is_set_as_one_value():
+    status, output = cli.run("run", "--config.slow.anchors.l2sp.coefficient=0.1")
+    assert status == 2
+    assert (
+        "slow.anchors is one value: --config.slow.anchors=\"{'NAME': {'OPTION': 0.1}}\"" in output
+    )
+
+
 def test_a_run_that_was_killed_before_it_began_begins(tmp_path):
     directory = tmp_path / "run"
     directory.mkdir()
