@@ -13,7 +13,6 @@ from absl import app, flags, logging
 
 from fastslow import errors
 
-
 _MAPPINGS = ("slow.anchors", "fast.proposers")
 
 
