@@ -21,12 +21,12 @@ class Claim(NamedTuple):
 
 
 _FST, _SLOW = "two_tasks/interleave", "two_tasks/slow_only"
-_INTERLEAVED = "interleave at half the budgets"
+_INTERLEAVED = "interleave at matched budgets"
 
 
 def _adaptive(stream: str) -> tuple[judging.Part, ...]:
     """Return the parts of "an adaptive policy beats interleave at equal cost" on one stream."""
-    ours, halved = f"{stream}/gain_cost", f"{stream}_halved/interleave"
+    ours, matched = f"{stream}/gain_cost", f"{stream}_matched/interleave"
     lot, bound = f"{stream}/random", f"{stream}/oracle"
     accuracy = effects.change(effects.average_accuracy)
     forgetting = effects.change(effects.forgetting)
@@ -34,20 +34,20 @@ def _adaptive(stream: str) -> tuple[judging.Part, ...]:
     return (
         part(
             f"{stream}: compute (FLOP) over that of {_INTERLEAVED}",
-            between(ours, halved, effects.relative_cost("flops")),
+            between(ours, matched, effects.relative_cost("flops")),
             "at most",
             1.1,
             symmetric=True,
         ),
         part(
             f"{stream}: final average accuracy minus that of {_INTERLEAVED}",
-            between(ours, halved, accuracy),
+            between(ours, matched, accuracy),
             "above",
             0.0,
         ),
         part(
             f"{stream}: forgetting minus that of {_INTERLEAVED}",
-            between(ours, halved, forgetting),
+            between(ours, matched, forgetting),
             "below",
             0.0,
         ),
@@ -122,16 +122,20 @@ CLAIMS: Mapping[str, Claim] = {
     "plasticity": Claim(
         "After Fast-Slow Training the weights learn a new task as well as the base model's do, "
         "within 0.05.",
-        ("mixed_halved",),
+        ("mixed_matched",),
         (
             judging.Part(
                 "score of fresh training on a new task minus that from the base",
-                effects.of("mixed_halved/interleave", effects.plasticity),
+                effects.of("mixed_matched/interleave", effects.plasticity),
                 "at least",
                 -0.05,
             ),
         ),
-        (grids.Probe("mixed_halved", "interleave", "plasticity", ("--probe_task=heart_disease",)),),
+        (
+            grids.Probe(
+                "mixed_matched", "interleave", "plasticity", ("--probe_task=heart_disease",)
+            ),
+        ),
     ),
     "zero_start": Claim(
         "From seed prompts without reward, slow-only stays near zero while Fast-Slow leaves it.",
@@ -154,7 +158,7 @@ CLAIMS: Mapping[str, Claim] = {
     "adaptive": Claim(
         "The adaptive policy beats interleaving at equal cost, and a channel drawn by lot, and is "
         "within 0.1 of the oracle.",
-        ("mixed", "mixed_halved", "recurring", "recurring_halved"),
+        ("mixed", "mixed_matched", "recurring", "recurring_matched"),
         (*_adaptive("mixed"), *_adaptive("recurring")),
     ),
     "allocation": Claim(

@@ -77,7 +77,7 @@ _LESSONS = {
     "stream.test": 256,
 }
 _LONG = {**_LESSONS, "scheduler.fast_budget": 480, "scheduler.slow_steps": 12}
-_HALVED = {**_LESSONS, "scheduler.fast_budget": 240, "scheduler.slow_steps": 6}
+_MATCHED = {**_LESSONS, "scheduler.fast_budget": 336, "scheduler.slow_steps": 8}
 
 
 def _grid(
@@ -95,9 +95,9 @@ GRIDS: Mapping[str, Grid] = {
     "two_tasks": _grid("two_tasks", "interleave", "slow_only", "fast_only"),
     "zero_start": _grid("zero_start", "interleave", "slow_only"),
     "mixed": _grid("mixed", "gain_cost", "random", "oracle", more=_OTHERS),
-    "mixed_halved": _grid("mixed_halved", "interleave", full=_HALVED),
+    "mixed_matched": _grid("mixed_matched", "interleave", full=_MATCHED),
     "recurring": _grid("recurring", "gain_cost", "random", "oracle", more=_OTHERS),
-    "recurring_halved": _grid("recurring_halved", "interleave", full=_HALVED),
+    "recurring_matched": _grid("recurring_matched", "interleave", full=_MATCHED),
     "conventions": _grid("conventions", "gain_cost"),
     "skills": _grid("skills", "gain_cost"),
 }

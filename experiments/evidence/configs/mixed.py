@@ -16,7 +16,7 @@ def get_config() -> ml_collections.ConfigDict:
         examples_per_lesson=64,
     )
     config.scheduler.update(fast_budget=80, slow_steps=8)
-    config.fast.anchor_size = 10  # half the budget affords a round too
+    config.fast.anchor_size = 10  # a share of the budget affords a round too
     return config
 
 

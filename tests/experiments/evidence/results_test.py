@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from experiments.evidence import claims, effects, grids, results
+from experiments.evidence.configs import mixed_matched
 from fastslow import files, run_directory
 from fastslow.report import records, runs
 from tests.experiments import cli
@@ -62,13 +63,14 @@ def test_every_grid_can_be_planned(name, full, tmp_path):
 
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("stream", ["mixed", "recurring"])
-def test_a_halved_grid_has_half_the_budgets(stream, full):
-    whole, halved = (
-        grids.GRIDS[name].configuration(full=full)["scheduler"]
-        for name in (stream, f"{stream}_halved")
+def test_a_matched_grid_differs_in_its_budgets_alone(stream, full):
+    whole, matched = (
+        grids.GRIDS[name].configuration(full=full) for name in (stream, f"{stream}_matched")
     )
     for name in ("fast_budget", "slow_steps"):
-        assert whole[name] == 2 * halved[name]
+        budget = whole["scheduler"].pop(name)
+        assert matched["scheduler"].pop(name) == round(mixed_matched.SHARE * budget)
+    assert whole == matched
 
 
 def test_a_grid_holds_its_cells_and_no_others():
