@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import functools
 import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -79,8 +78,8 @@ def starting(
     settings: config.Run, model: models.LanguageModel, task: types.Task
 ) -> learner.Learner:
     """Return a learner whose untrained state computes what `model` computes."""
-    watch = functools.partial(progress.Silent().step, "slow")
-    return language.learner_of(language.assemble(settings, model, {task.name: task}, watch))
+    silent = progress.Silent()
+    return language.learner_of(language.assemble(settings, model, {task.name: task}, silent.step))
 
 
 def train(
