@@ -48,7 +48,8 @@ def test_a_lesson_row_says_what_was_decided_and_what_came_of_it(tmp_path):
     records.append(tmp_path, _lesson(), 2.5)
     (row,) = records.read(tmp_path)
     assert (row["schema"], row["event"], row["kind"], row["task"]) == (1, 3, "lesson", "tomi")
-    decision = {"fast_budget": 0, "slow_steps": 2, "reason": "new", "trials": []}
+    decision = {"fast_budget": 0, "slow_steps": 2, "reason": "new"}
+    decision |= {"trials": [], "guarded": False}
     assert row["decision"] == decision
     assert row["probe"].items() >= {"times_seen": 0, "lessons_since": 0, "lesson_number": 1}.items()
     fast, slow = row["absorbed"]
