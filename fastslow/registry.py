@@ -87,10 +87,14 @@ class Registry(Generic[T]):
             return None
         return set(parameters) - set(context)
 
-    def defaults(self, name: str) -> dict[str, Any]:
-        """Return the options that have a default, with it."""
+    def defaults(self, name: str, context: Iterable[str] = ()) -> dict[str, Any]:
+        """Return the options that have a default, with it, but for those of the `context`."""
         parameters = inspect.signature(self.get(name)).parameters.values()
-        return {p.name: p.default for p in parameters if p.default is not p.empty}
+        return {
+            p.name: p.default
+            for p in parameters
+            if p.default is not p.empty and p.name not in context
+        }
 
     def build(self, name: str, options: Mapping[str, Any] | None = None, **context: Any) -> T:
         """Call the factory with the user's `options` and the program's `context`.

@@ -130,3 +130,4 @@ def test_a_path_is_no_module_and_the_nearest_name_is_suggested(path):
 def test_defaults_are_those_of_the_factory():
     made = registry.Registry("thing", {"a": lambda needed, rank=8, name=None: None})
     assert made.defaults("a") == {"rank": 8, "name": None}
+    assert made.defaults("a", ("rank",)) == {"name": None}

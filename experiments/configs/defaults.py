@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -26,14 +25,14 @@ def get_config() -> ml_collections.ConfigDict:
     found.stream = _for_flags(stream("evals_short"), map(stream, streams.STREAMS))
     found.scheduler = _for_flags(policy("interleave"), map(policy, scheduler.SCHEDULERS))
     found.fast = section("gepa", channel.Settings())
-    found.slow = section("lora", language.Gradient()) | _defaults(adapters.ADAPTERS.get("lora"))
+    found.slow = section("lora", language.Gradient()) | adapters.ADAPTERS.defaults("lora")
     found.evaluation = _open(config.plain(config.Evaluation()))
     return found
 
 
 def stream(name: str) -> dict[str, Any]:
     """Return a registered stream with the options that have a default."""
-    return {"name": name, **_defaults(streams.STREAMS.get(name))}
+    return {"name": name, **streams.STREAMS.defaults(name, _CONTEXT)}
 
 
 def _for_flags(own: Mapping[str, Any], every: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -53,21 +52,12 @@ def _for_flags(own: Mapping[str, Any], every: Iterable[Mapping[str, Any]]) -> di
 
 def policy(name: str) -> dict[str, Any]:
     """Return a registered scheduler with the options that have a default."""
-    return {"name": name, **_defaults(scheduler.SCHEDULERS.get(name))}
+    return {"name": name, **scheduler.SCHEDULERS.defaults(name)}
 
 
 def section(name: str, settings: Any) -> dict[str, Any]:
     """Return a plug-in's section: its name and the fields of its settings dataclass."""
     return {"name": name, **_open(config.plain(settings))}
-
-
-def _defaults(factory: Any) -> dict[str, Any]:
-    parameters = inspect.signature(factory).parameters.items()
-    return {
-        key: parameter.default
-        for key, parameter in parameters
-        if key not in _CONTEXT and parameter.default is not parameter.empty
-    }
 
 
 def _open(fields: Mapping[str, Any]) -> dict[str, Any]:
