@@ -45,12 +45,12 @@ def _asked() -> tuple[config.Run, pathlib.Path]:
     """Return what to run and where; a directory alone is resumed as it was configured."""
     given = None if _WORKDIR.value is None else pathlib.Path(_WORKDIR.value)
     if given and _RESUME.value and not run_flags.described():
-        if not run_directory.is_begun(given) and not run_directory.is_claimed(given):
+        if run_directory.is_begun(given):
+            return reopening.settings(given), given
+        if not run_directory.is_claimed(given):
             raise run_directory.RunDirectoryError(
                 f"{given} holds no run to go on with: without --resume, one is begun there"
             )
-        if run_directory.is_begun(given):
-            return reopening.settings(given), given
         told = f"note: {given} holds nothing to go on with yet; beginning the default configuration"
         print(told, file=sys.stderr, flush=True)
     run = run_flags.resolve()

@@ -103,7 +103,7 @@ def restore(saved: types.Saved, model: learner.Learner) -> RunState:
 
 
 def _plain(result: validation.Result) -> list[float | None]:
-    """Return the fields for strict JSON, which has no NaN."""
+    """Return the fields, None for NaN: saved states that are the same must compare equal."""
     return [None if math.isnan(value) else value for value in result]
 
 
