@@ -130,6 +130,20 @@ class SlowPolicy(toy.Policy):
         return super().complete(queries, temperature=temperature, max_tokens=max_tokens)
 
 
+def ask_together(policy, engine, ask, words):
+    """Ask for each word in a thread; all but the first wait while that one is answered."""
+    threads = [threading.Thread(target=ask, args=(word,)) for word in words]
+    threads[0].start()
+    assert policy.entered.wait(timeout=10)
+    for thread in threads[1:]:
+        thread.start()
+    while len(engine._waiting) < len(words) - 1:
+        threading.Event().wait(0.001)
+    policy.go_on.set()
+    for thread in threads:
+        thread.join(timeout=10)
+
+
 def test_requests_of_many_threads_become_one_batch_and_get_their_own_answers():
     policy = SlowPolicy()
     engine = dspy_bridge.PolicyEngine(policy)
@@ -148,16 +162,7 @@ def test_requests_of_many_threads_become_one_batch_and_get_their_own_answers():
         )
         answers[word] = (text, response.message.text)
 
-    threads = [threading.Thread(target=ask, args=(word,)) for word in words]
-    threads[0].start()
-    assert policy.entered.wait(timeout=10)
-    for thread in threads[1:]:
-        thread.start()
-    while len(engine._waiting) < 8:
-        threading.Event().wait(0.001)
-    policy.go_on.set()
-    for thread in threads:
-        thread.join(timeout=10)
+    ask_together(policy, engine, ask, words)
     assert policy.batches == [1, 8]
     assert {word: text for word, (_, text) in answers.items()} == {w: w.upper() for w in words}
     assert engine.cost.prompt_tokens == 90
@@ -191,16 +196,7 @@ def test_a_request_that_is_too_long_fails_alone_and_as_dspy_knows_it():
         except lm15.ContextLengthError as error:
             outcomes[word] = str(error)
 
-    threads = [threading.Thread(target=ask, args=(word,)) for word in ("a", "b", "long", "c")]
-    threads[0].start()
-    assert policy.entered.wait(timeout=10)
-    for thread in threads[1:]:
-        thread.start()
-    while len(engine._waiting) < 3:
-        threading.Event().wait(0.001)
-    policy.go_on.set()
-    for thread in threads:
-        thread.join(timeout=10)
+    ask_together(policy, engine, ask, ("a", "b", "long", "c"))
     told = outcomes.pop("long")
     assert told.startswith("request 0 needs 9 prompt")
     assert outcomes == dict.fromkeys("abc", "dunno")
