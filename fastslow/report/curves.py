@@ -91,11 +91,15 @@ def drift(rows: Sequence[records.Row]) -> figures.Picture | None:
             if not np.isnan(values).all():
                 label = table.CONDITION_NAMES[condition]
                 panel.plot(values, scores, look, color=colour, label=label)
+                panel.plot(values[-1], scores[-1], "*", color=colour, ms=13, mec="white")
         figures.score_axis(panel, "Mean score (0 to 1)")
         panel.set_xlabel(f"{table.DIRECTION_NAMES[direction]} (nats per token)")
         panel.set_xlim(left=0)
     grid[0].legend(loc="lower right")
-    caption = "Points are evaluations of all tasks, joined in time; up and to the left is better."
+    caption = (
+        "Points are evaluations of all tasks, joined in time, the last one a star; up and to the "
+        "left is better."
+    )
     return figures.Picture("drift", "Reward against drift from the base model", caption, drawn)
 
 
@@ -135,7 +139,10 @@ def _task_lines(panel: axes.Axes, matrix: matrices.AccuracyMatrix, steps: Sequen
     for number, (name, scores) in enumerate(zip(matrix.task_names, matrix.scores.T, strict=True)):
         known = np.flatnonzero(~np.isnan(scores))
         look = looks.line(looks.LOOKS[number]) if named else {"color": "#CCCCCC", "marker": "."}
-        panel.plot(np.array(steps)[known], scores[known], **look, ms=4, lw=1, alpha=0.8)
+        label = "each task" if not named and number == 0 else None
+        panel.plot(
+            np.array(steps)[known], scores[known], **look, ms=4, lw=1, alpha=0.8, label=label
+        )
         if named and known.size:
             ends.append((scores[known[-1]], figures.short(name), look["color"]))
     panels.name_ends(panel, ends, gap=0.065)
