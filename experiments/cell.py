@@ -17,7 +17,9 @@ from fastslow.sweep import cells, process
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the cell.", required=True)
 _TRACKERS = flags.DEFINE_list("trackers", [], "Report live to these too.")
-_KEEP_CHECKPOINTS = flags.DEFINE_integer("keep_checkpoints", checkpoint.KEEP, "0: all.")
+_KEEP_CHECKPOINTS = flags.DEFINE_integer(
+    "keep_checkpoints", checkpoint.KEEP, "0: all.", lower_bound=0
+)
 _LEASH = flags.DEFINE_boolean("leash", False, "End as soon as standard input closes.")
 
 

@@ -72,15 +72,14 @@ def resolve(
     for key, value in changes.items():
         _check(key, value, known)
     named = {key: changes.get(key, flags.FLAGS[key].value) for key in (*_SECTIONS, *_SEEDS)}
-    return settings.resolve(
-        CONFIG,
+    request = settings.Request(
         test=_TEST_CONFIG.value,
         names={key: named[key] for key in _SECTIONS},
         seeds={key: named[key] for key in _SEEDS},
         reflection=settings.Reflection(_REFLECTION_LM.value, _REFLECTION_API_BASE.value),
         overrides={k.removeprefix("config."): v for k, v in changes.items() if k not in named},
-        note=note or (lambda text: print(text, file=sys.stderr)),
     )
+    return settings.resolve(CONFIG, request, note or (lambda text: print(text, file=sys.stderr)))
 
 
 def described() -> bool:

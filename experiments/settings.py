@@ -25,57 +25,84 @@ class Reflection(NamedTuple):
     api_base: str | None
 
 
-def resolve(
-    flag: str,
-    *,
-    test: bool,
-    names: Mapping[str, str | None],
-    seeds: Mapping[str, int | None],
-    reflection: Reflection,
-    overrides: Mapping[str, Any],
-    note: Callable[[str], None],
-) -> config.Run:
-    """Return the configuration: the file, then --config.* and `overrides`, then the named flags.
+class Request(NamedTuple):
+    """What flags say of a run beside its configuration file; None was not said."""
+
+    test: bool  # take the file's get_test_config()
+    names: Mapping[str, str | None]  # of plug-ins, by section
+    seeds: Mapping[str, int | None]
+    reflection: Reflection
+    overrides: Mapping[str, Any]  # by key of the file, "section.key"
+
+
+def resolve(flag: str, request: Request, note: Callable[[str], None]) -> config.Run:
+    """Return the configuration: the file, then --config.* and the overrides, then the named flags.
 
     A plug-in named by a flag keeps the file's options that it knows; the others are dropped, since
     they belong to the plug-in it replaces, and `note` is told so if the user named the file. An
     order seed that would change nothing is left out. Options that were asked for must be those of
     the plug-in.
     """
-    written = _written(flag, test)
-    overridden = {**config_flags.get_override_values(flags.FLAGS[flag]), **overrides}
+    written = _written(flag, request.test)
+    overridden = {**config_flags.get_override_values(flags.FLAGS[flag]), **request.overrides}
     mapping = _overridden(written, overridden).to_dict()
-    for section, chosen in names.items():
-        old = mapping[section]
-        name = chosen or old["name"]
-        known = session.option_names(section, name, old)
-        if known is None:  # a factory of the user's that takes anything
-            mapping[section] = {**old, "name": name}
-            continue
-        keys = {k.split(".")[1] for k in overridden if k.startswith(f"{section}.")}
-        for key in sorted(keys - {"name"} - known):
-            raise registry.unknown(f"option of {section} {name!r}", key, known)
-        if name != (replaced := written[section].name):
-            told = note if flags.FLAGS[flag].present else _ignore
-            if section == "stream":
-                own = streams.content_options(replaced) | streams.content_options(name)
-                old = {k: v for k, v in old.items() if k not in own - keys}
-            mapping[section] = _replace(section, name, replaced, old, known, told)
-    mapping.update({key: value for key, value in seeds.items() if value is not None})
+    told = note if flags.FLAGS[flag].present else _ignore
+    for section, name in request.names.items():
+        asked = {key.split(".")[1] for key in overridden if key.startswith(f"{section}.")}
+        old, replaced = _named(mapping[section]), _named(written[section])["name"]
+        mapping[section] = _chosen(section, name or old["name"], replaced, old, asked, told)
+    mapping.update({key: value for key, value in request.seeds.items() if value is not None})
     if mapping["order_seed"] and not _draws_an_order(mapping["stream"]):
         mapping["order_seed"] = 0
         note(
             f"note: the lessons of --stream={mapping['stream']['name']} come in the order given: "
             "order_seed changes nothing and is left out (see --config.stream.order=shuffled)"
         )
-    policy = {key: value for key, value in mapping["scheduler"].items() if value is not None}
-    # A policy's defaults are its method: a run says what they were when it was made.
-    mapping["scheduler"] = {**scheduler.SCHEDULERS.defaults(policy["name"]), **policy}
-    if reflection.model is None and reflection.api_base is not None:
-        raise config.ConfigError("--reflection_api_base needs --reflection_lm, the model it serves")
-    if reflection.model is not None:
-        _add_reflection(mapping["fast"], reflection)
+    mapping["scheduler"] = _with_defaults(mapping["scheduler"])
+    mapping["fast"] = _with_reflection(mapping["fast"], request.reflection)
     return config.from_mapping(config.Run, mapping)
+
+
+def _named(section: str | Mapping[str, Any]) -> dict[str, Any]:
+    """Return a section of a file as a mapping; a plug-in without options may be its name alone."""
+    return {"name": section} if isinstance(section, str) else dict(section)
+
+
+def _chosen(
+    section: str,
+    name: str,
+    replaced: str,
+    old: Mapping[str, Any],
+    asked: set[str],
+    note: Callable[[str], None],
+) -> dict[str, Any]:
+    """Return the section of the plug-in `name`, of the `old` options those that it takes."""
+    known = session.option_names(section, name, old)
+    if known is None:  # a factory of the user's that takes anything
+        return {**old, "name": name}
+    for key in sorted(asked - {"name"} - known):
+        raise registry.unknown(f"option of {section} {name!r}", key, known)
+    if name == replaced:
+        return dict(old)
+    if section == "stream":
+        own = streams.content_options(replaced) | streams.content_options(name)
+        old = {key: value for key, value in old.items() if key not in own - asked}
+    dropped = [k for k, v in old.items() if v is not None and k != "name" and k not in known]
+    if dropped and known:  # a null plug-in takes nothing, and nobody expects it to
+        note(
+            f"note: --{section}={name} does not take {', '.join(dropped)} "
+            f"(of {replaced} in the configuration); left out"
+        )
+    return {"name": name} | {key: old[key] for key in old if key in known}
+
+
+def _with_defaults(policy: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a scheduler's section with the options that are not set at their defaults.
+
+    They are its method: a run says what they were when it was made.
+    """
+    given = {key: value for key, value in policy.items() if value is not None}
+    return {**scheduler.SCHEDULERS.defaults(given["name"]), **given}
 
 
 def _draws_an_order(stream: Mapping[str, Any]) -> bool:
@@ -122,15 +149,22 @@ def _overridden(
     return copied
 
 
-def _add_reflection(fast: dict[str, Any], reflection: Reflection) -> None:
+def _with_reflection(fast: Mapping[str, Any], reflection: Reflection) -> dict[str, Any]:
     """Add the reflection proposer to the mixture, with as much weight as all others together."""
+    if reflection.model is None:
+        if reflection.api_base is None:
+            return dict(fast)
+        raise config.ConfigError("--reflection_api_base needs --reflection_lm, the model it serves")
     if fast["name"] != "gepa":
         raise config.ConfigError(f"--reflection_lm needs --fast=gepa, not {fast['name']!r}")
     others = {**(fast.get("proposers") or channel.Settings().proposers)}
     configured = others.pop("reflection", {})
     weight = sum(float(options.get("weight", 1.0)) for options in others.values())
     given = {key: value for key, value in reflection._asdict().items() if value is not None}
-    fast["proposers"] = {**others, "reflection": {"weight": weight, **configured, **given}}
+    return {
+        **fast,
+        "proposers": {**others, "reflection": {"weight": weight, **configured, **given}},
+    }
 
 
 def _written(flag: str, test: bool) -> ml_collections.ConfigDict:
@@ -146,23 +180,6 @@ def _written(flag: str, test: bool) -> ml_collections.ConfigDict:
         raise config.ConfigError(f"{path} has no {name}()")
     made: ml_collections.ConfigDict = make(*argument)
     return made
-
-
-def _replace(
-    section: str,
-    name: str,
-    replaced: str,
-    old: Mapping[str, Any],
-    known: set[str],
-    note: Callable[[str], None],
-) -> dict[str, Any]:
-    dropped = [k for k, v in old.items() if v is not None and k != "name" and k not in known]
-    if dropped and known:  # a null plug-in takes nothing, and nobody expects it to
-        note(
-            f"note: --{section}={name} does not take {', '.join(dropped)} "
-            f"(of {replaced} in the configuration); left out"
-        )
-    return {"name": name} | {key: old[key] for key in old if key in known}
 
 
 def default_workdir(flag: str, run: config.Run) -> str:

@@ -31,8 +31,11 @@ def matches(value: Any, hint: Any) -> bool:
     if origin is typing.Literal:
         return value in arguments
     if origin in _SEQUENCES and arguments:
-        kind = _SEQUENCES[origin]
-        return isinstance(value, kind) and all(matches(item, arguments[0]) for item in value)
+        if not isinstance(value, _SEQUENCES[origin]):
+            return False
+        if origin is tuple and arguments[-1] is not Ellipsis:
+            return len(value) == len(arguments) and all(map(matches, value, arguments))
+        return all(matches(item, arguments[0]) for item in value)
     if origin is Mapping and arguments:
         return isinstance(value, Mapping) and all(
             matches(item, arguments[1]) for item in value.values()

@@ -39,7 +39,7 @@ def import_attribute(path: str) -> Any:
         with errors.during(f"importing {module_name!r} for {path!r}"):
             module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        if error.name is None or not module_name.startswith(error.name):
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise  # the module was found; something it imports was not
         raise UnknownNameError(f"no module named {module_name!r} (from {path!r})") from error
     if not hasattr(module, attribute):
@@ -57,12 +57,22 @@ class PluginError(errors.UserError, TypeError):
 
 
 class Registry(Generic[T]):
-    """An immutable table name -> factory of one kind of plug-in, all of which are a `makes`."""
+    """An immutable table name -> factory of one kind of plug-in, all of which are a `makes`.
 
-    def __init__(self, kind: str, factories: Mapping[str, Callable[..., T]], makes: Any = object):
+    Parameters called as one of the `context` are not options: the program gives them.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        factories: Mapping[str, Callable[..., T]],
+        makes: Any = object,
+        context: Iterable[str] = (),
+    ):
         self.kind = kind
         self._factories = dict(factories)
         self._makes = makes
+        self._context = frozenset(context)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._factories)
@@ -80,20 +90,20 @@ class Registry(Generic[T]):
             raise UnknownNameError(f"{unknown(self.kind, name, self._factories)}{hint}")
         return self._factories[name]
 
-    def options(self, name: str, context: Iterable[str] = ()) -> set[str] | None:
-        """Return the parameters the factory takes beside the `context`; None if it takes any."""
+    def options(self, name: str) -> set[str] | None:
+        """Return the parameters the factory takes beside the context; None if it takes any."""
         parameters = inspect.signature(self.get(name)).parameters
         if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             return None
-        return set(parameters) - set(context)
+        return set(parameters) - self._context
 
-    def defaults(self, name: str, context: Iterable[str] = ()) -> dict[str, Any]:
-        """Return the options that have a default, with it, but for those of the `context`."""
+    def defaults(self, name: str) -> dict[str, Any]:
+        """Return the options that have a default, with it."""
         parameters = inspect.signature(self.get(name)).parameters.values()
         return {
             p.name: p.default
             for p in parameters
-            if p.default is not p.empty and p.name not in context
+            if p.default is not p.empty and p.name not in self._context
         }
 
     def build(self, name: str, options: Mapping[str, Any] | None = None, **context: Any) -> T:
@@ -103,7 +113,7 @@ class Registry(Generic[T]):
         its signature asks for. Raises UnknownNameError, OptionError and PluginError.
         """
         factory, options = self.get(name), dict(options or {})
-        known = self.options(name, context)
+        known = self.options(name)
         for option in options:
             if known is not None and option not in known:
                 raise unknown(f"option of {self.kind} {name!r}", option, known)

@@ -23,7 +23,7 @@ from fastslow.evaluation import constant
 from fastslow.fast import templates
 from fastslow.learners import language
 from fastslow.lm import loading
-from fastslow.report import progress, records, report, together, trackers
+from fastslow.report import happenings, progress, records, report, trackers
 
 
 def run(
@@ -47,8 +47,8 @@ def run(
             progress.for_terminal() as shown,
             trackers.opened(names, directory, encoded) as tracked,
         ):
-            watcher = together.Together([shown, *tracked])
-            experiment, _, identity = build(settings, watcher)
+            tell = happenings.broadcast([shown, *tracked])
+            experiment, _, identity = build(settings, tell)
             run_directory.check(directory, identity, resume)
             if not run_directory.is_done(directory):
                 state = restore(experiment, directory)  # refuses what `build` could not see
@@ -58,7 +58,7 @@ def run(
                     run_directory.note_resumption(directory, state.position)
                 else:
                     run_directory.write_config(directory, wanted, events)
-                carry_out(experiment, state, directory, watcher, keep)
+                carry_out(experiment, state, directory, tell, keep)
         report.show(directory)
 
 
@@ -70,15 +70,15 @@ class Built(NamedTuple):
     identity: Mapping[str, types.Json]  # of data and weights, beside the configuration
 
 
-def build(settings: config.Run, watcher: progress.Progress) -> Built:
+def build(settings: config.Run, tell: happenings.Tell = happenings.silent) -> Built:
     """Load data and weights, and assemble the experiment; raises errors.UserError."""
     try:
-        return _build(settings, watcher)
+        return _build(settings, tell)
     except ValueError as error:  # a value that a plug-in refuses
         raise config.ConfigError(str(error)) from error
 
 
-def _build(settings: config.Run, watcher: progress.Progress) -> Built:
+def _build(settings: config.Run, tell: happenings.Tell) -> Built:
     stream = streams.build(
         settings.stream.name,
         settings.stream.options,
@@ -87,7 +87,7 @@ def _build(settings: config.Run, watcher: progress.Progress) -> Built:
     )
     policy = scheduler.build(settings.scheduler.name, settings.scheduler.options)
     model = loading.load(settings.model.name, **settings.model.options)
-    parts = language.assemble(settings, model, stream.tasks, watcher.step)
+    parts = language.assemble(settings, model, stream.tasks, tell)
     experiment = loop.Experiment(
         stream, language.learner_of(parts), policy, settings.evaluation, settings.seed
     )
@@ -149,16 +149,16 @@ def carry_out(
     experiment: loop.Experiment,
     state: run_state.RunState,
     directory: pathlib.Path,
-    watcher: progress.Progress,
+    tell: happenings.Tell,
     keep: int = checkpoint.KEEP,
 ) -> None:
     """Run all remaining events and the quadrants, write the report, and mark the run done."""
     events = list(experiment.stream.events())
     records.truncate_after(directory, state.position)
     checkpoint.discard_after(directory, state.position)
-    watcher.started(events, state.position)
+    tell(happenings.RunStarted(events, state.position))
     describe_tasks(experiment.stream, directory)
-    state = loop.run(experiment, state, directory, watcher, keep)
+    state = loop.run(experiment, state, directory, tell, keep)
     started = time.monotonic()
     known = records.known_quadrants(directory, experiment.stream.tasks)
     scores, cost = loop.quadrants(experiment, state, known)
@@ -219,4 +219,4 @@ def option_names(section: str, name: str, options: Mapping[str, Any]) -> set[str
         "fast": language.FAST_CHANNELS,
         "slow": language.SLOW_CHANNELS,
     }
-    return kinds[section].options(name, ("context", "seed", "order_seed"))
+    return kinds[section].options(name)

@@ -16,7 +16,9 @@ def echo(**options: object) -> dict[str, object]:
     return options
 
 
-WORDS: registry.Registry = registry.Registry("word", {"shout": shout, "echo": echo})
+WORDS: registry.Registry = registry.Registry(
+    "word", {"shout": shout, "echo": echo}, context=("word",)
+)
 
 
 def test_unknown_name_suggests_the_nearest_and_lists_the_rest():
@@ -52,7 +54,7 @@ def test_context_is_not_an_option():
 
 
 def test_options_lists_what_a_user_may_set():
-    assert WORDS.options("shout", context=["word"]) == {"times"}
+    assert WORDS.options("shout") == {"times"}
     assert WORDS.options("echo") is None
 
 
@@ -128,6 +130,15 @@ def test_a_path_is_no_module_and_the_nearest_name_is_suggested(path):
 
 
 def test_defaults_are_those_of_the_factory():
-    made = registry.Registry("thing", {"a": lambda needed, rank=8, name=None: None})
-    assert made.defaults("a") == {"rank": 8, "name": None}
-    assert made.defaults("a", ("rank",)) == {"name": None}
+    factories = {"a": lambda needed, rank=8, name=None: None}
+    assert registry.Registry("thing", factories).defaults("a") == {"rank": 8, "name": None}
+    given = registry.Registry("thing", factories, context=("rank",))
+    assert given.defaults("a") == {"name": None}
+
+
+def test_a_module_that_lacks_another_one_is_not_called_missing(tmp_path, monkeypatch):
+    """Even where the other's name begins its own."""
+    (tmp_path / "my_streams.py").write_text("import my_str\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="'my_str'"):
+        registry.import_attribute("my_streams:sums")

@@ -13,8 +13,6 @@ from fastslow.fast import channel
 from fastslow.learners import language
 from fastslow.slow import adapters
 
-_CONTEXT = ("seed", "order_seed")
-
 
 def get_config() -> ml_collections.ConfigDict:
     """Return Fast-Slow Training of SmolLM2-135M on the default tasks, all else at its default."""
@@ -32,7 +30,7 @@ def get_config() -> ml_collections.ConfigDict:
 
 def stream(name: str) -> dict[str, Any]:
     """Return a registered stream with the options that have a default."""
-    return {"name": name, **streams.STREAMS.defaults(name, _CONTEXT)}
+    return {"name": name, **streams.STREAMS.defaults(name)}
 
 
 def _for_flags(own: Mapping[str, Any], every: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import functools
 import inspect
 import pathlib
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -20,12 +20,10 @@ from fastslow.lm import model as models
 from fastslow.lm import policy as policies
 from fastslow.lm import source
 from fastslow.metrics import drift as drifts
+from fastslow.report import happenings
 from fastslow.slow import adapters, anchors, contracts, objectives
 from fastslow.slow import channel as slow_channel
 from fastslow.slow import settings as slow_settings
-
-# A channel finished so many units of its budget, of how many, with these facts.
-OnStep: TypeAlias = Callable[[str, int, int, Mapping[str, Any]], None]
 
 
 class FastChannel(types.Channel, Protocol):
@@ -77,7 +75,11 @@ class Context(NamedTuple):
     room: room.Room
     policy_of: Callable[[types.PyTree], types.Policy]  # slow state -> the model as it is now
     prompts_of: slow_channel.PromptsOf
-    on_step: OnStep
+    tell: happenings.Tell
+
+    def on_step(self, channel: str) -> Callable[[int, int, Mapping[str, float]], None]:
+        """Return what tells that the channel finished so many units of its budget, of how many."""
+        return lambda done, total, facts: self.tell(happenings.Stepped(channel, done, total, facts))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,7 +134,7 @@ def _gradient(adapter: contracts.Adapter, settings: Gradient, context: Context) 
         objective=objective,
         anchors={n: anchors.ANCHORS.build(n, options) for n, options in settings.anchors.items()},
         settings=settings,
-        on_step=functools.partial(context.on_step, "slow"),
+        on_step=context.on_step("slow"),
     )
 
 
@@ -143,9 +145,8 @@ def frozen(settings: NoSettings, context: Context) -> SlowChannel:
 
 def gepa(settings: fast_channel.Settings, context: Context) -> FastChannel:
     """Search over prompts: one light GEPA round per lesson on the current weights."""
-    on_step = functools.partial(context.on_step, "fast")
     return fast_channel.build(
-        context.tasks, context.policy_of, settings, context.room.lack, on_step
+        context.tasks, context.policy_of, settings, context.room.lack, context.on_step("fast")
     )
 
 
@@ -160,6 +161,7 @@ SLOW_CHANNELS: registry.Registry[SlowChannel] = registry.Registry(
         **{name: adapted(name) for name in adapters.ADAPTERS},
         "none": config.configured(frozen, NoSettings),
     },
+    context=("context",),
 )
 
 FAST_CHANNELS: registry.Registry[FastChannel] = registry.Registry(
@@ -168,6 +170,7 @@ FAST_CHANNELS: registry.Registry[FastChannel] = registry.Registry(
         "gepa": config.configured(gepa, fast_channel.Settings),
         "none": config.configured(seeds_only, NoSettings),
     },
+    context=("context",),
 )
 
 
@@ -185,7 +188,7 @@ def assemble(
     run: config.Run,
     model: models.LanguageModel,
     tasks: Mapping[str, types.Task],
-    on_step: OnStep,
+    tell: happenings.Tell = happenings.silent,
 ) -> Language:
     """Build both channels around one engine; raises UnknownNameError and ConfigError."""
     engine = engines.Engine(model)
@@ -200,7 +203,7 @@ def assemble(
     asked = [size for part in parts if isinstance(size := part.get("max_tokens"), int)]
     answer = max([run.evaluation.max_tokens, *asked])
     measured = room.measure(model, tasks, answer)
-    context = Context(model, engine, tasks, measured, policy_of, prompts_of, on_step)
+    context = Context(model, engine, tasks, measured, policy_of, prompts_of, tell)
     fast = FAST_CHANNELS.build(run.fast.name, run.fast.options, context=context)
     slow = SLOW_CHANNELS.build(run.slow.name, run.slow.options, context=context)
     return Language(model, engine, fast, slow, run.evaluation)

@@ -89,7 +89,7 @@ def option_names(spec: str, options: Mapping[str, Any] | None = None) -> set[str
     by default), takes those of the other too.
     """
     name, implied = resolve(spec)
-    known = STREAMS.options(name, _CONTEXT)
+    known = STREAMS.options(name)
     own = inspect.signature(STREAMS.get(name)).parameters
     if known is not None or "stream" not in own:
         return known
@@ -127,4 +127,5 @@ STREAMS: registry.Registry[types.Stream] = registry.Registry(
         "jsonl": jsonl.stream,
         "reasoning_gym": reasoning_gym.stream,
     },
+    context=_CONTEXT,
 )
