@@ -16,7 +16,7 @@ class ContextError(UserError, ValueError):
 
 @contextlib.contextmanager
 def during(what: str) -> Iterator[None]:
-    """Add to an error that comes out of somebody's own code what it was asked to do.
+    """Annotate an exception from plug-in code with what it was being asked to do.
 
     The traceback stays: it leads to the line at fault. A UserError says enough by itself.
     """

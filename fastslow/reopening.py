@@ -5,7 +5,6 @@ from __future__ import annotations
 import pathlib
 
 from fastslow import checkpoint, config, run_directory, session
-from fastslow.report import progress
 
 
 def settings(directory: pathlib.Path) -> config.Run:
@@ -19,7 +18,7 @@ def build(directory: pathlib.Path) -> session.Built:
     Raises what `session.build` raises, and RunDirectoryError for a directory that is no run, or
     whose model or data have changed.
     """
-    built = session.build(settings(directory), progress.Silent())
+    built = session.build(settings(directory))
     same = {name: built.identity[name] for name in ("model_digest", "stream_digest")}
     run_directory.check(directory, same, resume=True)
     return built

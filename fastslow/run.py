@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from fastslow import checkpoint, config, learner, run_state, seeds, teaching, types
 from fastslow.evaluation import evaluator
-from fastslow.report import predictions, progress, records
+from fastslow.report import happenings, predictions, records
 
 
 class Experiment(NamedTuple):
@@ -35,13 +35,13 @@ def run(
     experiment: Experiment,
     state: run_state.RunState,
     directory: pathlib.Path,
-    watcher: progress.Progress,
+    tell: happenings.Tell = happenings.silent,
     keep: int = checkpoint.KEEP,
 ) -> run_state.RunState:
     """Go through the events that `state` has not seen, the newest `keep` checkpoints staying."""
     for event in itertools.islice(experiment.stream.events(), state.position, None):
         started = time.monotonic()
-        state, row = step(experiment, state, event, directory, watcher)
+        state, row = step(experiment, state, event, directory, tell)
         state = dataclasses.replace(state, position=event.index + 1)
         records.append(directory, row, seconds=time.monotonic() - started)
         saved = run_state.save(state, experiment.learner)
@@ -54,19 +54,19 @@ def step(
     state: run_state.RunState,
     event: types.Event,
     directory: pathlib.Path,
-    watcher: progress.Progress,
+    tell: happenings.Tell,
 ) -> Stepped:
     """Process one event."""
     if isinstance(event, types.Lesson):
-        return learn(experiment, state, event, watcher)
-    return evaluate(experiment, state, event, directory, watcher)
+        return learn(experiment, state, event, tell)
+    return evaluate(experiment, state, event, directory, tell)
 
 
 def learn(
     experiment: Experiment,
     state: run_state.RunState,
     lesson: types.Lesson,
-    watcher: progress.Progress,
+    tell: happenings.Tell,
 ) -> Stepped:
     """Decide which channels absorb the lesson, and let them."""
     teacher = teaching.Teacher(
@@ -74,22 +74,11 @@ def learn(
         experiment.scheduler,
         experiment.stream.tasks,
         experiment.evaluation,
-        watcher,
+        tell,
     )
     seed = seeds.derive(experiment.seed, "lesson", lesson.index)
-    taught = teaching.teach(teacher, state, lesson, seed)
-    row = records.lesson_row(
-        lesson,
-        taught.probe,
-        taught.decision,
-        taught.absorbed,
-        taught.state.slow_steps,
-        taught.deciding,
-        [{"budgets": trial.budgets, "value": trial.value} for trial in taught.trials],
-        taught.reselected,
-        taught.state.scheduler,
-    )
-    return taught.state, row
+    after, report = teaching.teach(teacher, state, lesson, seed)
+    return after, records.lesson_row(lesson, report, after.slow_steps, after.scheduler)
 
 
 def evaluate(
@@ -97,17 +86,18 @@ def evaluate(
     state: run_state.RunState,
     point: types.EvaluationPoint,
     directory: pathlib.Path,
-    watcher: progress.Progress,
+    tell: happenings.Tell,
 ) -> Stepped:
     """Score the tasks of the point, measure drift, and write predictions and prompts down."""
     tasks = [experiment.stream.tasks[name] for name in point.tasks]
-    watcher.evaluation_started(point)
+    tell(happenings.EvaluationStarted(point))
     seed = seeds.derive(experiment.seed, "evaluation", point.index)
-    result = evaluator.evaluate(experiment.learner, state.model, tasks, experiment.evaluation, seed)
+    exams = [evaluator.Exam(task, task.test) for task in tasks]
+    result = evaluator.evaluate(experiment.learner, state.model, exams, experiment.evaluation, seed)
     drift, drift_cost = measure_drift(experiment.learner, state.model, tasks)
     predictions.write(directory, point.index, result.graded)
     experiment.learner.export(state.model, directory / "prompts" / str(point.index))
-    watcher.evaluated(point, result.scores, drift)
+    tell(happenings.Evaluated(point, result.scores, drift))
     cost = result.cost + drift_cost
     after = dataclasses.replace(state, cost=state.cost + cost)
     counts = {name: len(rows) for name, rows in result.graded.items()}
@@ -152,7 +142,11 @@ def quadrants(
     cost = types.Cost()
     for (weight, slow), (prompt, fast) in itertools.product(weights.items(), prompts.items()):
         measured = scores[f"{weight}_{prompt}"]
-        missing = [t for name, t in experiment.stream.tasks.items() if name not in measured]
+        missing = [
+            evaluator.Exam(task, task.test)
+            for name, task in experiment.stream.tasks.items()
+            if name not in measured
+        ]
         model = types.ModelState(slow=slow, fast=fast)
         result = evaluator.evaluate(experiment.learner, model, missing, experiment.evaluation, seed)
         measured.update(result.scores)

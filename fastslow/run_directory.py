@@ -177,7 +177,7 @@ def git_commit() -> str | None:
 
 
 def is_claimed(directory: pathlib.Path) -> bool:
-    """Return whether a run was going to begin here, however far it came."""
+    """Return whether any process ever locked this directory for a run."""
     return (directory / _LOCK).exists()
 
 

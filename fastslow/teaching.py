@@ -7,9 +7,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from fastslow import config, learner, run_state, seeds, types, validation
-from fastslow.report import progress, wording
+from fastslow import config, errors, learner, run_state, seeds, types, validation
+from fastslow.report import happenings, wording
 from fastslow.scheduler import checked
+
+
+class ChannelError(errors.UserError, TypeError):
+    """A channel of one's own gave no account of a lesson; the message names it."""
 
 
 class Teacher(NamedTuple):
@@ -19,42 +23,58 @@ class Teacher(NamedTuple):
     scheduler: types.Scheduler
     tasks: Mapping[str, types.Task]
     evaluation: config.Evaluation
-    watcher: progress.Progress
+    tell: happenings.Tell
+
+
+class Snapshot(NamedTuple):
+    """A model on its way through a lesson, with what is known of it."""
+
+    model: types.ModelState
+    known: validation.Known  # of `model`
+    reselected: types.Absorbed | None = None  # how its prompts were chosen again, if they were
+    measuring: types.Cost = types.Cost()  # of validation answers on the way here
+
+    @property
+    def choosing(self) -> types.Cost:
+        """What choosing its prompts again used."""
+        return self.reselected.cost if self.reselected else types.Cost()
+
+    def unmeasured(self) -> Snapshot:
+        """Return it without the cost of measuring: of two ways that part here one pays it."""
+        return self._replace(measuring=types.Cost())
 
 
 class Trial(NamedTuple):
     """What becomes of a lesson under one choice of budgets."""
 
     budgets: types.Budgets
-    model: types.ModelState
-    known: validation.Known  # of `model`
-    absorbed: tuple[types.Absorbed, ...] = ()  # fast, slow
-    measuring: types.Cost = types.Cost()  # of validation answers, and of what was not kept
-    reselected: types.Absorbed | None = None  # the prompts chosen again, if anything changed
+    end: Snapshot
+    fast: types.Absorbed
+    slow: types.Absorbed
     value: float = math.nan  # mean validation reward over the tasks taught so far, if compared
 
     @property
-    def cost(self) -> types.Cost:
-        """Everything this choice used."""
-        return self.learning + self.measuring
+    def absorbed(self) -> tuple[types.Absorbed, types.Absorbed]:
+        """What became of the lesson in both channels, in the order they had it."""
+        return self.fast, self.slow
 
     @property
     def charged(self) -> tuple[types.Absorbed, types.Absorbed]:
         """Both channels, with choosing prompts again as a cost of the one whose gain it is."""
-        fast, slow = self.absorbed
+        fast, slow, choosing = self.fast, self.slow, self.end.choosing
         if slow.outcome == "changed":
-            return fast, slow._replace(cost=slow.cost + self.choosing)
-        return fast._replace(cost=fast.cost + self.choosing), slow
+            return fast, slow._replace(cost=slow.cost + choosing)
+        return fast._replace(cost=fast.cost + choosing), slow
 
     @property
     def learning(self) -> types.Cost:
-        """What both channels used."""
-        return sum((part.cost for part in self.absorbed), self.choosing)
+        """What the channels used, choosing prompts again included."""
+        return self.fast.cost + self.slow.cost + self.end.choosing
 
     @property
-    def choosing(self) -> types.Cost:
-        """What choosing the prompts again used."""
-        return self.reselected.cost if self.reselected else types.Cost()
+    def cost(self) -> types.Cost:
+        """Everything this choice used."""
+        return self.learning + self.end.measuring
 
 
 class Seen(NamedTuple):
@@ -66,58 +86,48 @@ class Seen(NamedTuple):
     cost: types.Cost
 
 
-class Taught(NamedTuple):
-    """A lesson's end: the new state, and what the records say of it."""
-
-    state: run_state.RunState
-    probe: types.Probe
-    decision: types.Decision
-    absorbed: tuple[types.Absorbed, ...]  # fast, slow
-    reselected: types.Absorbed | None
-    trials: tuple[Trial, ...]  # all that were compared; empty if there was no choice to make
-    deciding: types.Cost  # probes, validation answers, and what was tried and not kept
-
-
-def teach(teacher: Teacher, state: run_state.RunState, lesson: types.Lesson, seed: int) -> Taught:
+def teach(
+    teacher: Teacher, state: run_state.RunState, lesson: types.Lesson, seed: int
+) -> tuple[run_state.RunState, types.LessonReport]:
     """Decide which channels absorb the lesson, and let them: prompts first, then weights."""
     seen = look(teacher, state, lesson, seeds.derive(seed, "probe"))
     policy = teacher.scheduler
     decision = checked.decision(policy.decide(state.scheduler, lesson, seen.probe), policy)
-    teacher.watcher.lesson_started(lesson, decision)
+    teacher.tell(happenings.LessonStarted(lesson, decision))
     taught = tuple(dict.fromkeys((*state.taught, lesson.task_name)))
+    start = Snapshot(state.model, seen.known)
 
     def tried(budgets: types.Budgets) -> Trial:
-        start = Trial(budgets, state.model, seen.known)
-        return attempt(teacher, start, lesson, seed, taught if decision.guarded else ())
+        return attempt(teacher, start, budgets, lesson, seed, taught if decision.guarded else ())
 
     trials = []
     for budgets in decision.trials:
-        teacher.watcher.trial_started(budgets)
-        trials.append(compare(teacher, tried(budgets), taught))
+        teacher.tell(happenings.TrialStarted(budgets))
+        trials.append(valued(teacher, tried(budgets), taught))
     if trials:
         kept = max(trials, key=lambda trial: trial.value)
-        teacher.watcher.trial_kept(kept.budgets, kept.value, kept.absorbed)
+        teacher.tell(happenings.TrialKept(kept.budgets, kept.value, kept.absorbed))
     else:
         kept = tried(types.Budgets(decision.fast_budget, decision.slow_steps))
-    deciding = sum(
-        (trial.cost for trial in trials if trial is not kept), seen.cost + kept.measuring
-    )
-    _, slow = kept.absorbed
+    discarded = [trial.cost for trial in trials if trial is not kept]
+    deciding = sum(discarded, seen.cost + kept.end.measuring)
     observed = policy.observe(state.scheduler, lesson, seen.probe, kept.charged)
     after = dataclasses.replace(
         state,
-        model=kept.model,
+        model=kept.end.model,
         scheduler=checked.state(observed, policy, "observe"),
         taught=(*state.taught, lesson.task_name),
-        known=kept.known,
-        sketches=seen.sketches if slow.outcome == "changed" else state.sketches,
+        known=kept.end.known,
+        sketches=seen.sketches if kept.slow.outcome == "changed" else state.sketches,
         worth=run_state.worth(state.worth, kept.charged),
-        slow_steps=state.slow_steps + len(slow.details.get("steps", ())),
+        slow_steps=state.slow_steps + len(kept.slow.details.get("steps", ())),
         cost=state.cost + deciding + kept.learning,
     )
-    return Taught(
-        after, seen.probe, decision, kept.absorbed, kept.reselected, tuple(trials), deciding
+    compared = tuple(types.Compared(trial.budgets, trial.value) for trial in trials)
+    report = types.LessonReport(
+        seen.probe, decision, kept.absorbed, kept.end.reselected, compared, deciding
     )
+    return after, report
 
 
 def look(teacher: Teacher, state: run_state.RunState, lesson: types.Lesson, seed: int) -> Seen:
@@ -154,133 +164,122 @@ def most_opposed(
 
 def attempt(
     teacher: Teacher,
-    start: Trial,
+    start: Snapshot,
+    budgets: types.Budgets,
     lesson: types.Lesson,
     seed: int,
     guarding: Sequence[str] = (),
 ) -> Trial:
-    """Offer the lesson to both channels, and measure what each one gained if that can be told.
+    """Offer the lesson to both channels, and measure what each of them gained.
 
-    It can where the reward of the lesson's task at the `start` is known. Where anything changed,
-    the prompts are chosen again; what that gains counts for the weights if they moved, else for the
-    prompts. Weights that moved are kept only where the mean reward over the tasks `guarding` them,
-    if there are any, is better than without. The seeds of the channels do not depend on the
-    budgets, so that a trial does what the same choice would do without any trial.
-    """
-    fast = offer(teacher, start, lesson, "fast", seed)
-    if start.budgets.slow > 0:
-        fast = credit(teacher, start, fast, lesson, place=0)
-        teacher.watcher.absorbed(fast.absorbed[0])
-    slow = offer(teacher, fast, lesson, "slow", seed)
-    if slow.absorbed[1].outcome != "changed":
-        trial = finish(teacher, start, slow, lesson, seed, place=0)
-    else:
-        trial = finish(teacher, fast, slow, lesson, seed, place=1)
-        if guarding:
-            turned_down = slow.absorbed[1]._replace(outcome="rejected")
-            text = fast._replace(absorbed=(fast.absorbed[0], turned_down), measuring=types.Cost())
-            text = finish(teacher, start, text, lesson, seed, place=0)
-            trial = guard(teacher, trial, text, lesson, guarding)
-    return told(teacher, trial, first=1 if start.budgets.slow > 0 else 0)
-
-
-def offer(teacher: Teacher, trial: Trial, lesson: types.Lesson, name: str, seed: int) -> Trial:
-    """Offer the lesson to the next channel."""
-    budget: int = getattr(trial.budgets, name)
-    part, result = absorb(teacher.learner, name, trial.model, lesson, budget, seed)
-    return moved(teacher, trial, trial.model._replace(**{name: part}))._replace(
-        absorbed=(*trial.absorbed, result)
-    )
-
-
-def absorb(
-    model: learner.Learner,
-    name: str,
-    state: types.ModelState,
-    lesson: types.Lesson,
-    budget: int,
-    seed: int,
-) -> tuple[types.PyTree, types.Absorbed]:
-    """Offer the lesson to one channel; a zero budget leaves its part of the state as it is."""
-    if budget == 0:
-        reason = "the scheduler gave it no budget"
-        return getattr(state, name), types.Absorbed(name, "skipped", reason)
-    channel: types.Channel = getattr(model, name)
-    return channel.absorb(state, lesson, budget, seeds.derive(seed, name))
-
-
-def finish(
-    teacher: Teacher, before: Trial, trial: Trial, lesson: types.Lesson, seed: int, *, place: int
-) -> Trial:
-    """Choose the prompts again if anything changed; who is at `place` gained since `before`."""
-    if any(part.outcome == "changed" for part in trial.absorbed):
-        chosen = seeds.derive(seed, "reselection")
-        fast, again = teacher.learner.reselect(trial.model, lesson.index, chosen)
-        changed = moved(teacher, trial, trial.model._replace(fast=fast))
-        trial = changed._replace(reselected=again)
-    return credit(teacher, before, trial, lesson, place=place)
-
-
-def moved(teacher: Teacher, trial: Trial, model: types.ModelState) -> Trial:
-    """Return the trial with another model, and what is still known of that."""
-    known = validation.still_known(teacher.learner, trial.known, trial.model, model)
-    return trial._replace(model=model, known=known)
-
-
-def credit(
-    teacher: Teacher, before: Trial, trial: Trial, lesson: types.Lesson, *, place: int
-) -> Trial:
-    """Return the trial with the gain of the channel at `place` since `before`, if that is known.
-
-    What comes after that channel gained nothing.
+    After any change the prompts are chosen again; what that gains is credited to the weights if
+    they moved, otherwise to the prompts. With tasks `guarding` them, weights that moved are kept
+    only where the mean reward over these tasks is better than without. Gains are measured only if
+    the validation reward of the lesson's task is known at the `start`. The seeds of the channels do
+    not depend on the budgets, so that a trial does what the same choice would do without any.
     """
     name = lesson.task_name
-    if name not in before.known:
-        return trial
-    trial = measure(teacher, trial, [name])
-    gain = trial.known[name].reward - before.known[name].reward
-    parts = [
-        part if at < place else part._replace(gain=gain if at == place else 0.0)
-        for at, part in enumerate(trial.absorbed)
-    ]
-    return trial._replace(absorbed=tuple(parts))
+    text, fast = offer(teacher, start, lesson, "fast", budgets.fast, seed)
+    if budgets.slow > 0:  # tell it now: the weights take their time
+        text, fast_gain = gain(teacher, start, text, name)
+        teacher.tell(happenings.ChannelDone(fast._replace(gain=fast_gain)))
+    weights, slow = offer(teacher, text, lesson, "slow", budgets.slow, seed)
+    end: Snapshot | None = None  # with weights that moved
+    if slow.outcome != "changed":
+        text = settle(teacher, text, fast, lesson, seed)
+    else:
+        end = settle(teacher, weights, slow, lesson, seed)
+        if guarding:
+            text = settle(teacher, text.unmeasured(), fast, lesson, seed)
+            end, text, slow = guard(teacher, end, text, slow, guarding)
+    text, fast_gain = gain(teacher, start, text, name)
+    end, slow_gain = gain(teacher, text, end or text, name)
+    trial = Trial(budgets, end, fast._replace(gain=fast_gain), slow._replace(gain=slow_gain))
+    untold = (trial.slow,) if budgets.slow > 0 else trial.absorbed
+    for part in (*untold, end.reselected):
+        if part is not None:
+            teacher.tell(happenings.ChannelDone(part))
+    return trial
+
+
+def offer(
+    teacher: Teacher, before: Snapshot, lesson: types.Lesson, name: str, budget: int, seed: int
+) -> tuple[Snapshot, types.Absorbed]:
+    """Offer the lesson to a channel; with a budget of zero it is not even asked."""
+    if budget == 0:
+        return before, types.Absorbed(name, "skipped", "the scheduler gave it no budget")
+    channel: types.Channel = getattr(teacher.learner, name)
+    part, absorbed = channel.absorb(before.model, lesson, budget, seeds.derive(seed, name))
+    if not isinstance(absorbed, types.Absorbed) or absorbed.channel != name:
+        raise ChannelError(
+            f"{type(channel).__name__}.absorb must say what became of the lesson in an Absorbed "
+            f"of the channel {name!r}, gave {absorbed!r}"
+        )
+    return moved(teacher, before, before.model._replace(**{name: part})), absorbed
+
+
+def settle(
+    teacher: Teacher, before: Snapshot, last: types.Absorbed, lesson: types.Lesson, seed: int
+) -> Snapshot:
+    """Choose the prompts again if the `last` channel changed anything."""
+    if last.outcome != "changed":
+        return before
+    chosen = seeds.derive(seed, "reselection")
+    fast, reselected = teacher.learner.reselect(before.model, lesson.index, chosen)
+    after = moved(teacher, before, before.model._replace(fast=fast))
+    return after._replace(reselected=reselected)
+
+
+def moved(teacher: Teacher, before: Snapshot, model: types.ModelState) -> Snapshot:
+    """Return the snapshot with another model, and what is still known of that."""
+    known = validation.still_known(teacher.learner, before.known, before.model, model)
+    return before._replace(model=model, known=known)
+
+
+def gain(
+    teacher: Teacher, before: Snapshot, after: Snapshot, task_name: str
+) -> tuple[Snapshot, float]:
+    """Return by how much the task's validation reward changed; NaN if it was not known before."""
+    if task_name not in before.known:
+        return after, math.nan
+    after = measure(teacher, after, [task_name])
+    return after, after.known[task_name].reward - before.known[task_name].reward
 
 
 def guard(
-    teacher: Teacher, both: Trial, text: Trial, lesson: types.Lesson, names: Sequence[str]
-) -> Trial:
-    """Return the lesson with the moved weights if it is better for the tasks, else without them.
+    teacher: Teacher,
+    both: Snapshot,
+    text: Snapshot,
+    slow: types.Absorbed,
+    names: Sequence[str],
+) -> tuple[Snapshot | None, Snapshot, types.Absorbed]:
+    """Return `both`, None unless the tasks are better for the moved weights, `text` and verdict.
 
-    What it is worth without them is measured, so what is gained with them is gained by them.
+    What was spent on the one that is not kept is counted as measuring of the other.
     """
-    both, text = compare(teacher, both, names), compare(teacher, text, names)
-    fast, slow = text.absorbed
-    if both.value > text.value:
-        both = credit(teacher, text, both, lesson, place=1)
-        return both._replace(
-            absorbed=(fast, both.absorbed[1]),
-            measuring=both.measuring + text.measuring + text.choosing,
-        )
+    both, text = measure(teacher, both, names), measure(teacher, text, names)
+    value, without = (validation.mean_reward(end.known, names) for end in (both, text))
+    measuring = both.measuring + text.measuring
+    if value > without:
+        return both._replace(measuring=measuring + text.choosing), text, slow
     reason = (
         f"{slow.reason}; mean validation reward over {wording.count(len(names), 'task')} taught so "
-        f"far {both.value:.3f} with it, {text.value:.3f} without"
+        f"far {value:.3f} with it, {without:.3f} without"
     )
-    return text._replace(
-        absorbed=(fast, slow._replace(reason=reason)),
-        measuring=text.measuring + both.measuring + both.choosing,
-    )
+    text = text._replace(measuring=measuring + both.choosing)
+    return None, text, slow._replace(outcome="rejected", reason=reason)
 
 
-def compare(teacher: Teacher, trial: Trial, names: Sequence[str]) -> Trial:
-    """Measure a trial's value: the mean validation reward over the tasks."""
-    trial = measure(teacher, trial, names)
-    return trial._replace(value=validation.mean_reward(trial.known, names))
+def valued(teacher: Teacher, trial: Trial, names: Sequence[str]) -> Trial:
+    """Return the trial with its value: the mean validation reward over the tasks."""
+    end = measure(teacher, trial.end, names)
+    return trial._replace(end=end, value=validation.mean_reward(end.known, names))
 
 
-def measure(teacher: Teacher, trial: Trial, names: Iterable[str]) -> Trial:
-    """Return the trial with the validation results of the tasks known."""
-    known, cost = answers(teacher, trial.model, trial.known, names)
-    return trial._replace(known=known, measuring=trial.measuring + cost)
+def measure(teacher: Teacher, snapshot: Snapshot, names: Iterable[str]) -> Snapshot:
+    """Return the snapshot with the validation results of the tasks known."""
+    known, cost = answers(teacher, snapshot.model, snapshot.known, names)
+    return snapshot._replace(known=known, measuring=snapshot.measuring + cost)
 
 
 def answers(
@@ -289,12 +288,3 @@ def answers(
     """Return what is `known` of a state with the tasks that it lacks, and what these cost."""
     tasks = [teacher.tasks[name] for name in names]
     return validation.complete(teacher.learner, state, known, tasks, teacher.evaluation)
-
-
-def told(teacher: Teacher, trial: Trial, first: int = 0) -> Trial:
-    """Tell the watcher what became of the lesson in the channels from the `first` on."""
-    for part in trial.absorbed[first:]:
-        teacher.watcher.absorbed(part)
-    if trial.reselected is not None:
-        teacher.watcher.absorbed(trial.reselected)
-    return trial

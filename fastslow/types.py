@@ -52,7 +52,10 @@ class Demo(NamedTuple):
 
 
 class Prompt(NamedTuple):
-    """The textual parameters of a task: pure text, hashable, compared by content."""
+    """The textual parameters of a task: pure text, hashable, compared by content.
+
+    `lessons` are lines of text that a model should remember, not `Lesson`s.
+    """
 
     instruction: str = ""
     demos: tuple[Demo, ...] = ()
@@ -238,8 +241,8 @@ class Policy(Protocol):
 class Probe(NamedTuple):
     """Cheap facts about a lesson under the current state, for the scheduler.
 
-    Those up to `slow_worth` need no forward pass. The others are measured only for a policy that
-    asks (`Scheduler.probing`), and NaN where they were not, or where the learner cannot tell.
+    Fields up to `slow_worth` are free. The others cost forward passes: they are measured only if
+    the policy asks (`Scheduler.probing`), and are NaN otherwise, or where the learner cannot tell.
     Rewards are means in [0, 1]. "Sampled" is at temperature 1 on some of the lesson's own examples.
     """
 
@@ -285,6 +288,24 @@ class Decision(NamedTuple):
     reason: str
     trials: tuple[Budgets, ...] = ()
     guarded: bool = False
+
+
+class Compared(NamedTuple):
+    """A trial of a lesson, and the mean validation reward over the tasks taught so far after it."""
+
+    budgets: Budgets
+    value: float
+
+
+class LessonReport(NamedTuple):
+    """What was found out, decided and made of a lesson; this is what the records say of it."""
+
+    probe: Probe
+    decision: Decision
+    absorbed: tuple[Absorbed, ...]  # fast, slow
+    reselected: Absorbed | None = None  # how prompts were chosen again, if anything changed
+    trials: tuple[Compared, ...] = ()  # empty if there was no choice to make
+    deciding: Cost = Cost()  # of probes, validation answers, and what was tried and not kept
 
 
 class Scheduler(Protocol):

@@ -1,4 +1,4 @@
-"""How well a state does on validation examples, and which of it is known already.
+"""Validation rewards of a model state, with those that are known already.
 
 Schedulers are told of rewards on the first validation examples of a task, always the same ones, so
 that two states are compared on the same questions; test examples are never looked at.
@@ -33,19 +33,19 @@ def complete(
     settings: config.Evaluation,
 ) -> tuple[Known, types.Cost]:
     """Return what is `known` of a state with the tasks that it lacks, and what these cost."""
-    asked = [
-        dataclasses.replace(task, test=task.validation[: settings.probe_examples])
+    exams = [
+        evaluator.Exam(task, task.validation[: settings.probe_examples])
         for task in tasks
         if task.name not in known
     ]
     greedy = dataclasses.replace(settings, samples=1, temperature=0.0)
-    answered = evaluator.evaluate(model, state, asked, greedy, 0)
+    answered = evaluator.evaluate(model, state, exams, greedy, 0)
     found = {
         task.name: Result(
             answered.scores[task.name],
             evaluator.malformed_share(task, answered.graded[task.name]),
         )
-        for task in asked
+        for task, _ in exams
     }
     return {**known, **found}, answered.cost
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fastslow import checkpoint, config, learner, run, run_state, scheduler, types
-from fastslow.report import predictions, progress, records
+from fastslow.report import happenings, predictions, records
 from tests import toy
 
 
@@ -44,7 +44,7 @@ def whole(tmp_path_factory):
     """Return an uninterrupted run: its experiment, final state and directory."""
     directory = tmp_path_factory.mktemp("whole")
     made = experiment()
-    return made, run.run(made, fresh(made), directory, progress.Silent()), directory
+    return made, run.run(made, fresh(made), directory), directory
 
 
 def test_records_have_one_row_per_event_in_order(whole):
@@ -70,7 +70,7 @@ def test_prompts_move_before_weights_and_both_see_the_lesson(whole):
 
 def test_rows_say_what_the_policy_knows_after_the_lesson(tmp_path):
     made = experiment("gain_cost")
-    state = run.run(made, fresh(made), tmp_path, progress.Silent())
+    state = run.run(made, fresh(made), tmp_path)
     known = [row["scheduler_state"] for row in rows(tmp_path) if row["kind"] == "lesson"]
     assert known[-1] == state.scheduler
     assert known[0] not in (made.scheduler.init(), state.scheduler)
@@ -98,7 +98,7 @@ def any_policy(request, tmp_path_factory):
     directory = tmp_path_factory.mktemp(request.param)
     made = experiment(request.param, fast_budget=2, slow_steps=2)
     made = made._replace(learner=made.learner._replace(probe=measure))
-    return made, run.run(made, fresh(made), directory, progress.Silent()), directory
+    return made, run.run(made, fresh(made), directory), directory
 
 
 def measure(state, lesson, seed):
@@ -129,7 +129,7 @@ def test_resume_from_every_checkpoint_ends_in_the_same_state(any_policy, tmp_pat
         resumed = run_state.restore(saved, made.learner)
         same(resumed, partial)
         records.truncate_after(directory, resumed.position)
-        final = run.run(made, resumed, directory, progress.Silent())
+        final = run.run(made, resumed, directory)
         same(final, expected)
         assert rows(directory) == rows(full)
 
@@ -145,7 +145,7 @@ def stop_after(made, state, directory, events):
         def events(self):
             return iter(first)
 
-    partial = run.run(made._replace(stream=Short()), state, directory, progress.Silent())
+    partial = run.run(made._replace(stream=Short()), state, directory)
     records.append(directory, {**rows(directory)[-1], "event": events + 1}, 0.0)
     return partial
 
@@ -161,7 +161,7 @@ def test_seed_and_channels_change_the_result(whole):
         state = fresh(other)
         for event in other.stream.events():
             if isinstance(event, types.Lesson):
-                state, _ = run.learn(other, state, event, progress.Silent())
+                state, _ = run.learn(other, state, event, happenings.silent)
         finals[name] = state
     assert (finals["seed"].model.slow["w"] != expected.model.slow["w"]).any()
     assert finals["slow_only"].model.fast == ()
@@ -186,7 +186,7 @@ def taught(made):
     state = fresh(made)
     for event in made.stream.events():
         if isinstance(event, types.Lesson):
-            state, _ = run.learn(made, state, event, progress.Silent())
+            state, _ = run.learn(made, state, event, happenings.silent)
     return state
 
 

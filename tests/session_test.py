@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from fastslow import checkpoint, config, run, run_directory, run_state, scheduler, session, types
-from fastslow.report import progress, records
+from fastslow.report import records
 from tests import toy
 
 
@@ -95,7 +95,7 @@ def finished(directory):
     """Run the toy to its end; return its rows."""
     made = experiment()
     state = run_state.init(made.learner, made.scheduler, made.seed)
-    run.run(made, state, directory, progress.Silent())
+    run.run(made, state, directory)
     return [records.comparable(row) for row in records.read(directory)]
 
 
@@ -108,7 +108,7 @@ def test_a_run_that_lost_its_last_row_goes_on_from_the_checkpoint_before(tmp_pat
     assert state.position == len(rows) - 1
     records.truncate_after(tmp_path, state.position)
     checkpoint.discard_after(tmp_path, state.position)
-    run.run(experiment(), state, tmp_path, progress.Silent())
+    run.run(experiment(), state, tmp_path)
     assert [records.comparable(row) for row in records.read(tmp_path)] == rows
 
 

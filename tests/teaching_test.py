@@ -2,12 +2,13 @@
 
 import dataclasses
 import math
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from fastslow import config, learner, run_state, teaching, types, validation
-from fastslow.report import progress
+from fastslow.report import happenings
 from tests import toy
 
 
@@ -40,7 +41,7 @@ def teacher(decision, probing=True):
         Fixed(types.Decision(*decision), probing),
         stream.tasks,
         config.Evaluation(probe_examples=4),
-        progress.Silent(),
+        happenings.silent,
     )
 
 
@@ -52,8 +53,22 @@ def lesson(name="red", index=0):
     return types.Lesson(index, name, toy.task(name).train[:3])
 
 
+class Taught(NamedTuple):
+    """The state after a lesson, and what its report says."""
+
+    state: run_state.RunState
+    probe: types.Probe
+    absorbed: tuple[types.Absorbed, ...]
+    reselected: types.Absorbed | None
+    trials: tuple[types.Compared, ...]
+    deciding: types.Cost
+
+
 def teach(made, state=None, name="red", seed=0):
-    return teaching.teach(made, state or start(made), lesson(name), seed)
+    after, report = teaching.teach(made, state or start(made), lesson(name), seed)
+    fields = report._asdict()
+    assert fields.pop("decision") == made.scheduler.decision
+    return Taught(after, **fields)
 
 
 def validate(made, state, *names):
@@ -130,46 +145,47 @@ def test_trials_start_from_one_state_and_the_best_is_kept():
     alone = teach(teacher((0, 4, "weights")))
     assert taught.state.model.slow["w"].tolist() == alone.state.model.slow["w"].tolist()
     assert taught.state.slow_steps == 4
-    discarded = taught.trials[1].absorbed[1].cost
-    assert discarded.train_tokens == 7
     assert taught.deciding.train_tokens == 7
     assert taught.state.cost.train_tokens == 7 + 28
 
 
 def test_of_equal_trials_the_first_is_kept():
-    trials = tuple(types.Budgets(*t) for t in ((0, 0), (0, 0)))
-    taught = teach(teacher((0, 0, "try", trials)))
-    assert taught.state.model is taught.trials[0].model
+    trials = tuple(types.Budgets(*t) for t in ((2, 0), (0, 0)))
+    made = teacher((0, 0, "try", trials))._replace(learner=forgetful([]))
+    taught = teach(made)
+    assert [trial.value for trial in taught.trials] == [0.0, 0.0]  # the notes are dropped again
+    assert [part.outcome for part in taught.absorbed] == ["changed", "skipped"]
 
 
-class Listening(progress.Silent):
+class Listening:
     """Note the trials that are told, and what became of the lesson in the weights."""
 
     def __init__(self):
-        self.told = []
+        self.heard = []
 
-    def trial_started(self, budgets):
-        self.told.append(("started", budgets))
-
-    def absorbed(self, result):
-        if result.channel == "slow":
-            self.told.append(result.outcome)
-
-    def trial_kept(self, budgets, value, absorbed):
-        self.told.append(("kept", budgets, value, absorbed))
+    def __call__(self, happening):
+        match happening:
+            case happenings.TrialStarted() | happenings.TrialKept():
+                self.heard.append(happening)
+            case happenings.ChannelDone(types.Absorbed("slow", outcome)):
+                self.heard.append(outcome)
 
 
 def test_trials_are_told_as_they_come_and_then_which_is_kept():
     trials = tuple(types.Budgets(*t) for t in ((0, 0), (0, 4)))
     listening = Listening()
-    taught = teach(teacher((0, 0, "try", trials))._replace(watcher=listening))
+    taught = teach(teacher((0, 0, "try", trials))._replace(tell=listening))
     first, second = taught.trials
-    kept = ("kept", second.budgets, second.value, second.absorbed)
-    begun = [("started", first.budgets), "skipped", ("started", second.budgets), "changed"]
-    assert listening.told == [*begun, kept]
+    assert listening.heard == [
+        happenings.TrialStarted(first.budgets),
+        "skipped",
+        happenings.TrialStarted(second.budgets),
+        "changed",
+        happenings.TrialKept(*second, taught.absorbed),
+    ]
     alone = Listening()
-    teach(teacher((0, 4, "weights"))._replace(watcher=alone))
-    assert alone.told == ["changed"]
+    teach(teacher((0, 4, "weights"))._replace(tell=alone))
+    assert alone.heard == ["changed"]
 
 
 def test_trials_are_judged_on_all_tasks_taught_so_far():
@@ -177,9 +193,9 @@ def test_trials_are_judged_on_all_tasks_taught_so_far():
     made = teacher((0, 4, "weights"))
     state = teach(made).state
     trials = (types.Budgets(0, 0), types.Budgets(0, 1))
-    choosing = teacher((0, 0, "try", trials))
-    taught = teach(choosing, state, "green")
-    assert taught.trials[1].value == validate(choosing, taught.trials[1].model, "red", "green")
+    taught = teach(teacher((0, 0, "try", trials)), state, "green")
+    alone = teach(teacher((0, 1, "weights")), state, "green").state.model
+    assert taught.trials[1].value == validate(made, alone, "red", "green")
 
 
 def forgetful(asked):
@@ -231,10 +247,11 @@ def test_choosing_prompts_again_is_charged_to_the_channel_after_which_it_was():
         types.Absorbed(name, "changed", "", cost=types.Cost(7)) for name in ("fast", "slow")
     )
     again = types.Absorbed("prompts", "changed", "", cost=types.Cost(metric_calls=3))
-    trial = teaching.Trial(types.Budgets(1, 1), None, {}, parts, types.Cost(), again)
+    end = teaching.Snapshot(types.ModelState((), ()), {}, again)
+    trial = teaching.Trial(types.Budgets(1, 1), end, *parts)
     assert [part.cost.metric_calls for part in trial.charged] == [0, 3]
     for outcome in ("skipped", "rejected", "failed"):
-        alone = trial._replace(absorbed=(parts[0], parts[1]._replace(outcome=outcome)))
+        alone = trial._replace(slow=parts[1]._replace(outcome=outcome))
         assert [part.cost.metric_calls for part in alone.charged] == [3, 0]
 
 
@@ -335,3 +352,16 @@ def test_what_is_known_of_a_state_is_not_asked_again():
     assert set(other.state.known) == {"red", "green"}
     saved = run_state.save(other.state, made.learner)
     assert run_state.restore(saved, made.learner).known == other.state.known
+
+
+def test_a_channel_that_reports_under_another_name_is_refused():
+    @dataclasses.dataclass(frozen=True)
+    class Misnamed(toy.Slow):
+        def absorb(self, state, lesson, budget, seed):
+            slow, result = super().absorb(state, lesson, budget, seed)
+            return slow, result._replace(channel="weights")
+
+    made = teacher((0, 2, "weights"))
+    made = made._replace(learner=made.learner._replace(slow=Misnamed()))
+    with pytest.raises(teaching.ChannelError, match=r"Misnamed\.absorb .* channel 'slow'"):
+        teach(made)

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 from fastslow import config, registry, seeds, types
 from fastslow.diagnostics import contracts, prompt_parts, scoring
 from fastslow.diagnostics import subject as subjects
+from fastslow.evaluation import evaluator
 from fastslow.fast import prompt as prompts
 from fastslow.report import table, wording
 
@@ -44,8 +45,8 @@ class Ablation:
         cost = types.Cost()
         for name, task in subject.tasks.items():
             items = getattr(task, self.split)
-            asked = dataclasses.replace(task, test=items[: self.examples or len(items)])
-            values[name], spent = self._task(subject, asked)
+            exam = evaluator.Exam(task, items[: self.examples or len(items)])
+            values[name], spent = self._task(subject, exam)
             cost += spent
         return contracts.Finding({"tasks": values}, cost, _notes(subject, values))
 
@@ -63,8 +64,9 @@ class Ablation:
         return found
 
     def _task(
-        self, subject: subjects.Subject, task: types.Task
+        self, subject: subjects.Subject, exam: evaluator.Exam
     ) -> tuple[dict[str, types.Json], types.Cost]:
+        task = exam.task
         best = subject.parts.fast.best(subject.state.model.fast, task.name)
         draw = seeds.derive(subject.settings.seed, "ablation", task.name)
         chosen = self.variants or tuple(prompt_parts.VARIANTS)
@@ -79,7 +81,7 @@ class Ablation:
             known: dict[types.Prompt, float] = {}
             for prompt in dict.fromkeys(p for p in asked.values() if p is not None):
                 known[prompt], spent = scoring.score(
-                    subject.parts, slow, task, prompt, subject.settings.evaluation, draw
+                    subject.parts, slow, exam, prompt, subject.settings.evaluation, draw
                 )
                 cost += spent
             scores[which] = {
@@ -87,7 +89,7 @@ class Ablation:
                 for name, prompt in asked.items()
             }
         told = {name: prompts.to_json(p) if p is not None else None for name, p in asked.items()}
-        return {"examples": len(task.test), "scores": scores, "prompts": told}, cost
+        return {"examples": len(exam.items), "scores": scores, "prompts": told}, cost
 
 
 def _notes(subject: subjects.Subject, values: Mapping[str, types.Json]) -> tuple[str, ...]:

@@ -17,7 +17,6 @@ from fastslow.evaluation import evaluator
 from fastslow.learners import language
 from fastslow.lm import model as models
 from fastslow.lm import policy
-from fastslow.report import progress
 from fastslow.streams import schedule
 
 _NOT_PLAIN = ("anchors", "drift_cap")  # they hold on to what was learned before
@@ -78,8 +77,7 @@ def starting(
     settings: config.Run, model: models.LanguageModel, task: types.Task
 ) -> learner.Learner:
     """Return a learner whose untrained state computes what `model` computes."""
-    silent = progress.Silent()
-    return language.learner_of(language.assemble(settings, model, {task.name: task}, silent.step))
+    return language.learner_of(language.assemble(settings, model, {task.name: task}))
 
 
 def train(
@@ -91,7 +89,7 @@ def train(
     """
     state = learner.init(start, seed)
     walk = schedule.walk(task.train, seeds.derive(seed, "walk"))
-    on_the_way = dataclasses.replace(task, test=task.validation)
+    on_the_way = evaluator.Exam(task, task.validation)
     result = evaluator.evaluate(start, state, [on_the_way], evaluation, seed)
     curve, cost = [(0, result.scores[task.name])], result.cost
     outcomes: collections.Counter[str] = collections.Counter()
@@ -107,5 +105,6 @@ def train(
         result = evaluator.evaluate(start, state, [on_the_way], evaluation, seed)
         curve.append((done + steps, result.scores[task.name]))
         cost += absorbed.cost + result.cost
-    last = evaluator.evaluate(start, state, [task], evaluation, seed)
+    at_the_end = evaluator.Exam(task, task.test)
+    last = evaluator.evaluate(start, state, [at_the_end], evaluation, seed)
     return Course(curve, last.scores[task.name], dict(outcomes), cost + last.cost)

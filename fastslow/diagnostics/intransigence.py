@@ -15,7 +15,7 @@ from fastslow import run as loop
 from fastslow.diagnostics import contracts, remembered
 from fastslow.diagnostics import subject as subjects
 from fastslow.metrics import matrix, plasticity
-from fastslow.report import overview, progress, records, table, wording
+from fastslow.report import overview, records, table, wording
 
 _SHARED = ("seed", "model", "scheduler", "fast", "slow", "evaluation")
 
@@ -57,7 +57,8 @@ class Intransigence:
         if scores is None:
             raise contracts.NotApplicableError(f"{subject.directory}: {problem}")
         lessons = [x for x in subject.lessons if x.index < scores.events[-1]]
-        taught = [name for name in subject.tasks if any(x.task_name == name for x in lessons)]
+        lesson_tasks = {lesson.task_name for lesson in lessons}
+        taught = [name for name in scores.task_names if name in lesson_tasks]
         if not taught:
             raise contracts.NotApplicableError(
                 f"{subject.directory}: no lesson was evaluated by event {subject.position}"
@@ -119,7 +120,7 @@ def carry_out(subject: subjects.Subject, alone: Alone) -> dict[str, types.Json]:
     state = run_state.init(experiment.learner, experiment.scheduler, experiment.seed)
     with tempfile.TemporaryDirectory(prefix="fastslow-") as folder:
         directory = pathlib.Path(folder)
-        state = loop.run(experiment, state, directory, progress.Silent())
+        state = loop.run(experiment, state, directory)
         (row,) = records.of_kind(records.read(directory), "evaluation")
     return {
         "score": row["scores"][alone.task.name],

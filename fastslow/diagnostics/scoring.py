@@ -21,13 +21,13 @@ def prompted(
 def score(
     parts: language.Language,
     slow: types.PyTree,
-    task: types.Task,
+    exam: evaluator.Exam,
     prompt: types.Prompt,
     evaluation: config.Evaluation,
     seed: int,
 ) -> tuple[float, types.Cost]:
-    """Return the mean score on `task.test` of the weights in the slow state under `prompt`."""
-    answering, asked = prompted(parts, task, prompt)
+    """Return the mean score of the weights in the slow state under `prompt`."""
+    answering, asked = prompted(parts, exam.task, prompt)
     state = types.ModelState(slow, {})
-    result = evaluator.evaluate(answering, state, [asked], evaluation, seed)
-    return result.scores[task.name], result.cost
+    result = evaluator.evaluate(answering, state, [exam._replace(task=asked)], evaluation, seed)
+    return result.scores[asked.name], result.cost

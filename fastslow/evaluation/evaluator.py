@@ -1,4 +1,4 @@
-"""Score a learner on the test splits of tasks."""
+"""Ask a learner items of tasks, and score what it answers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ from typing import Any, NamedTuple
 
 from fastslow import config, learner, seeds, types
 from fastslow.evaluation import scorers
+
+
+class Exam(NamedTuple):
+    """Items of a task to ask: its test split to evaluate, its validation split to choose."""
+
+    task: types.Task
+    items: types.Split
 
 
 class Graded(NamedTuple):
@@ -37,21 +44,21 @@ class Evaluation(NamedTuple):
 def evaluate(
     model: learner.Learner,
     state: types.ModelState,
-    tasks: Iterable[types.Task],
+    exams: Iterable[Exam],
     settings: config.Evaluation,
     seed: int,
 ) -> Evaluation:
-    """Predict and score every test example of `tasks`, `settings.samples` times."""
+    """Predict and score every item of the exams, `settings.samples` times."""
     graded: dict[str, list[Graded]] = {}
     cost = types.Cost()
-    for task in tasks:
+    for task, items in exams:
         graded[task.name] = []
         for sample in range(settings.samples):
             sample_seed = seeds.derive(seed, task.name, sample)
             predictions, spent = model.predict(
-                state, task, task.test, sample_seed, settings.temperature
+                state, task, items, sample_seed, settings.temperature
             )
-            graded[task.name] += grade(task, task.test, predictions, sample)
+            graded[task.name] += grade(task, items, predictions, sample)
             cost += spent + types.Cost(metric_calls=len(predictions))
     return Evaluation(graded, cost)
 

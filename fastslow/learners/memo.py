@@ -19,13 +19,12 @@ class Entry(NamedTuple):
 
 
 class Memo:
-    """The newest result per key and weights; one of the same inputs is given again.
+    """The newest result per key and weights, returned again for the same inputs.
 
     Weights count as the same only if they are the same object: states are frozen, and a channel
-    that changes nothing returns the state it was given. The cost of a result given again has the
-    tokens and operations of the first time, so that a resumed run, which remembers nothing, adds up
-    to the same, but no seconds. Results under weights that others have taken the place of are
-    forgotten: a state holds the weights and the moments of the optimiser.
+    that changes nothing returns the state it was given. A hit reports the tokens and operations of
+    the original, so that a resumed run (with an empty memo) has the same totals, but no seconds.
+    Only the last `_STATES` weights are kept, since each holds the moments of its optimiser.
     """
 
     def __init__(self) -> None:

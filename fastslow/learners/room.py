@@ -21,7 +21,7 @@ class Room(NamedTuple):
     longest_of: Callable[[str], types.Example]  # task name -> the item with the most tokens
 
     def lack(self, task_names: Iterable[str], prompt: types.Prompt) -> str | None:
-        """Say which of the tasks' items the model cannot read behind the prompt; None if none."""
+        """Say which of the items does not fit the context behind this prompt; None if all do."""
         context = self.model.config.max_context
         empty = self._read(prompt, "")
         for name in task_names:

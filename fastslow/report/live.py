@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TextIO
+from collections.abc import Iterator
+from typing import Any, TextIO
 
 import rich.console
 import rich.live
@@ -15,8 +15,8 @@ import rich.table
 import rich.text
 
 from fastslow import types
+from fastslow.report import happenings, progress, wording
 from fastslow.report import pace as pace_lib
-from fastslow.report import progress, wording
 
 _BAR_WIDTH = 30
 _STYLE = {"changed": "green", "rejected": "yellow", "failed": "bold red", "skipped": "dim"}
@@ -35,7 +35,7 @@ class Status:
 
 
 class Display:
-    """Show progress with rich; implements `progress.Progress`."""
+    """Show with rich what happens."""
 
     def __init__(self, live: rich.live.Live, clock: progress.Clock = time.monotonic):
         self._live, self._clock = live, clock
@@ -45,71 +45,44 @@ class Display:
     def __rich__(self) -> rich.console.RenderableType:
         return render(self._status, self._clock() - self._origin)
 
-    def started(self, events: Sequence[types.Event], position: int) -> None:
-        """Set up the bar."""
-        self._status = dataclasses.replace(
-            self._status, pace=pace_lib.Pace(tuple(events), position), doing="starting"
-        )
-
-    def lesson_started(self, lesson: types.Lesson, decision: types.Decision) -> None:
-        """Show the lesson and the decision with its reason."""
-        place = progress.lesson_place(self._status.pace.events, lesson.index)
-        doing = f"lesson {place}  {lesson.task_name}"
-        why = f"{wording.budgets(decision._asdict())}: {decision.reason}"
-        self._begin(lesson, doing)
-        self._print(rich.text.Text(f"{doing}  ({why})", style="bold"))
-
-    def trial_started(self, budgets: types.Budgets) -> None:
-        """Let what is tried scroll by."""
-        self._print(rich.text.Text("  " + progress.trial_line(budgets)))
-
-    def trial_kept(
-        self, budgets: types.Budgets, value: float, absorbed: Sequence[types.Absorbed]
-    ) -> None:
-        """Let the choice scroll by."""
-        self._print(rich.text.Text("  " + progress.kept_line(budgets, value)))
-
-    def step(self, channel: str, done: int, total: int, facts: Mapping[str, float]) -> None:
-        """Show how far the channel is."""
-        self._status = dataclasses.replace(
-            self._status,
-            channel=f"{channel} {done}/{total}",
-            reward=facts.get("reward", self._status.reward),
-        )
-
-    def absorbed(self, result: types.Absorbed) -> None:
-        """Let the result scroll by."""
-        speed = progress.speed(result.cost) if result.cost.seconds else self._status.speed
-        self._status = dataclasses.replace(self._status, channel="", speed=speed)
-        self._print(
-            rich.text.Text("  " + progress.absorbed_line(result), style=_STYLE[result.outcome])
-        )
-
-    def evaluation_started(self, point: types.EvaluationPoint) -> None:
-        """Show that an evaluation runs."""
-        self._begin(point, f"evaluating {wording.count(len(point.tasks), 'task')}")
-
-    def evaluated(
-        self,
-        point: types.EvaluationPoint,
-        scores: Mapping[str, float],
-        drift: progress.Drift,
-    ) -> None:
-        """Let the scores scroll by."""
-        self._status = dataclasses.replace(self._status, drift=progress.mean_drift(drift))
-        self._print(rich.text.Text(progress.evaluated_line(scores, drift), style="cyan"))
+    def __call__(self, happening: happenings.Happening) -> None:
+        """Let what is done scroll by, and show what is being done."""
+        match happening:
+            case happenings.RunStarted(events, position):
+                self._show(pace=pace_lib.Pace(tuple(events), position), doing="starting")
+            case happenings.LessonStarted(lesson, decision):
+                place = progress.lesson_place(self._status.pace.events, lesson.index)
+                doing = f"lesson {place}  {lesson.task_name}"
+                self._begin(lesson, doing)
+                why = f"{wording.budgets(decision._asdict())}: {decision.reason}"
+                self._print(f"{doing}  ({why})", "bold")
+            case happenings.TrialStarted(budgets):
+                self._print("  " + progress.trial_line(budgets))
+            case happenings.TrialKept(budgets, value):
+                self._print("  " + progress.kept_line(budgets, value))
+            case happenings.Stepped(channel, done, total, facts):
+                reward = facts.get("reward", self._status.reward)
+                self._show(channel=f"{channel} {done}/{total}", reward=reward)
+            case happenings.ChannelDone(result):
+                cost = result.cost
+                speed = progress.speed(cost) if cost.seconds else self._status.speed
+                self._show(channel="", speed=speed)
+                self._print("  " + progress.absorbed_line(result), _STYLE[result.outcome])
+            case happenings.EvaluationStarted(point):
+                self._begin(point, f"evaluating {wording.count(len(point.tasks), 'task')}")
+            case happenings.Evaluated(_, scores, drift):
+                self._show(drift=progress.mean_drift(drift))
+                self._print(progress.evaluated_line(scores, drift), "cyan")
 
     def _begin(self, event: types.Event, doing: str) -> None:
-        self._status = dataclasses.replace(
-            self._status,
-            pace=self._status.pace.begins(event, self._clock()),
-            doing=doing,
-            channel="",
-            reward=None,
-        )
+        pace = self._status.pace.begins(event, self._clock())
+        self._show(pace=pace, doing=doing, channel="", reward=None)
 
-    def _print(self, text: rich.text.Text) -> None:
-        self._live.console.print(text)
+    def _show(self, **changes: Any) -> None:
+        self._status = dataclasses.replace(self._status, **changes)
+
+    def _print(self, text: str, style: str = "") -> None:
+        self._live.console.print(rich.text.Text(text, style=style))
 
 
 @contextlib.contextmanager

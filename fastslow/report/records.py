@@ -21,7 +21,6 @@ from fastslow import errors, files, types
 from fastslow.evaluation import constant
 
 SCHEMA = 1
-_NOTHING = types.Cost()
 Row: TypeAlias = dict[str, types.Json]
 
 
@@ -47,33 +46,21 @@ def tasks_row(kinds: Mapping[str, str], constants: Mapping[str, constant.Constan
 
 def lesson_row(
     lesson: types.Lesson,
-    probe: types.Probe,
-    decision: types.Decision,
-    absorbed: Iterable[types.Absorbed],
+    report: types.LessonReport,
     slow_steps: int,
-    deciding: types.Cost = _NOTHING,
-    trials: Iterable[types.Json] = (),
-    reselected: types.Absorbed | None = None,
     scheduler_state: types.Json = None,
 ) -> Row:
     """Return the row of a lesson: what was decided and why, and what became of it in each channel.
 
-    `slow_steps` counts all steps of the run so far, this lesson's included. `deciding` is what
-    probes and discarded trials used, and `trials` are budgets and value of what was compared.
-    `reselected` tells how the prompts were chosen again, if anything changed. `scheduler_state` is
+    `slow_steps` counts all steps of the run so far, this lesson's included; `scheduler_state` is
     what the policy knows after the lesson.
     """
     return _row(
         "lesson",
         lesson.index,
         task=lesson.task_name,
-        decision=decision,
-        probe=probe,
-        absorbed=list(absorbed),
-        reselected=reselected,
+        **report._asdict(),
         slow_steps=slow_steps,
-        deciding=deciding,
-        trials=list(trials),
         scheduler_state=scheduler_state,
     )
 

@@ -60,7 +60,7 @@ class GainCost:
     slow_steps: int = 6
     drift_price: float = 0.1  # reward per nat per token
     lesson_price: float = 0.05  # reward that the compute of both channels must bring
-    suited: float = 0.5  # share of errors that an untried channel closes of the kind it is for
+    suited: float = 0.5  # prior: share of the errors of its kind that an untried channel mends
     unsuited: float = 0.05  # and of the other kind
     memory: float = 0.5  # weight of the past against the newest observation
     gain_error: float = 0.1  # standard error of a measured gain, in reward
@@ -129,13 +129,13 @@ class GainCost:
             if part.outcome in ("skipped", "failed"):  # an outage tells nothing of the channel
                 continue
             known = state[part.channel]
-            if headroom > 0:
+            if headroom > 0 and not math.isnan(part.gain):
                 known = self._worked(known, lesson.task_name, probe, part.gain, headroom)
             if part.cost.flops > 0:  # a channel that could not begin tells nothing of its price
                 known = {**known, "flops": self._mix(known["flops"], part.cost.flops)}
             new[part.channel] = known
             new["slow_lessons"] += (part.channel, part.outcome) == ("slow", "changed")
-            headroom -= part.gain
+            headroom -= 0.0 if math.isnan(part.gain) else part.gain
         return new
 
     def _fallback(self, state: types.Json, task: str, offers: Mapping[str, Offer]) -> str | None:
@@ -176,11 +176,10 @@ class GainCost:
     def _worked(
         self, known: Mapping[str, Any], task: str, probe: types.Probe, gain: float, headroom: float
     ) -> dict[str, Any]:
-        """Move what is expected per kind of error towards the share that was closed.
+        """Move the expected share per kind of error towards the share that was closed.
 
-        The normalised delta rule: each kind is corrected as much as it took part in the
-        expectation, which together moves by 1 - memory of the surprise, times how much of the
-        surprise is no error of measurement.
+        By normalised least mean squares: each kind is corrected in proportion to its weight in the
+        expectation, which as a whole moves by (1 - memory) x trust of the surprise.
         """
         share = max(-1.0, min(1.0, gain / headroom))
         expected = _expected(known["kinds"], probe)
@@ -199,8 +198,8 @@ class GainCost:
     def _trust(self, headroom: float) -> float:
         """Return how much to believe a share of `headroom` that was measured, in [0, 1].
 
-        Variance over variance and error, of what a suited channel gains: a share of little is all
-        error.
+        Signal variance over signal plus measurement variance: where there was little headroom, a
+        measured share is mostly noise.
         """
         signal = (self.suited * headroom) ** 2
         return signal / (signal + self.gain_error**2) if signal > 0 else 0.0

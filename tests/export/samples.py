@@ -17,7 +17,6 @@ from fastslow.export import contracts
 from fastslow.fast import population
 from fastslow.lm import batch, decoder, loading, weights
 from fastslow.lm import model as models
-from fastslow.report import progress
 from fastslow.slow.adapters import lora
 from tests.lm import model_files
 
@@ -103,7 +102,7 @@ def run(directory: pathlib.Path, slow: str = "lora", **options: object) -> sessi
         row = {"input": f"Is it {split}?", "target": "yes"}
         (data / f"{split}.jsonl").write_text(json.dumps(row) + "\n")
     wanted = settings(slow=slow, stream=str(data), **options)
-    built = session.build(wanted, progress.Silent())
+    built = session.build(wanted)
     recorded = {"config": config.to_json(wanted), **built.identity}
     run_directory.write_config(directory, recorded)
     for position in (2, 3):

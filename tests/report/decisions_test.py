@@ -8,8 +8,8 @@ def _lesson(values, **facts):
     lesson = types.Lesson(1, "tomi", ())
     probe = types.Probe(1, 2, 3, **facts)
     decision = types.Decision(0, 0, "try all", PLAN if values else ())
-    tried = [{"budgets": b, "value": v} for b, v in zip(PLAN, values, strict=False)]
-    return records.lesson_row(lesson, probe, decision, (), 0, trials=tried)
+    tried = tuple(types.Compared(*trial) for trial in zip(PLAN, values, strict=False))
+    return records.lesson_row(lesson, types.LessonReport(probe, decision, (), trials=tried), 0)
 
 
 def test_the_trials_are_listed_with_the_best_marked():

@@ -133,13 +133,9 @@ def _rows(tasks, lessons, score=0.5, drift=True):
     found = [evaluation(0)]
     for number in range(lessons):
         lesson = types.Lesson(2 * number + 1, tasks[number % len(tasks)], ())
-        absorbed = [types.Absorbed("slow", "changed", "", details={"steps": [{"reward": NAN}]})]
-        decision = types.Decision(0, 1, "")
-        probe = types.Probe(0, 0, number)
-        found += [
-            records.lesson_row(lesson, probe, decision, absorbed, number + 1),
-            evaluation(2 * number + 2),
-        ]
+        slow = types.Absorbed("slow", "changed", "", details={"steps": [{"reward": NAN}]})
+        report = types.LessonReport(types.Probe(0, 0, number), types.Decision(0, 1, ""), (slow,))
+        found += [records.lesson_row(lesson, report, number + 1), evaluation(2 * number + 2)]
     return [{**row, "timing": {"seconds": 1.0}} for row in found]
 
 

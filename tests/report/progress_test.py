@@ -10,7 +10,7 @@ import pytest
 import rich.console
 
 from fastslow import learner, types
-from fastslow.report import live, pace, progress
+from fastslow.report import happenings, live, pace, progress
 
 NAN = float("nan")
 EVENTS = (
@@ -30,14 +30,14 @@ DRIFT = {
 }
 
 
-def _play(watcher: progress.Progress) -> None:
-    watcher.started(EVENTS, 2)
-    watcher.evaluation_started(EVENTS[2])
-    watcher.evaluated(EVENTS[2], {"tomi": 0.5, "crepe": NAN}, DRIFT)
-    watcher.lesson_started(EVENTS[3], types.Decision(48, 0, "new task"))
-    watcher.step("fast", 16, 48, {"reward": 0.25})
-    watcher.absorbed(FAST)
-    watcher.absorbed(SLOW)
+def _play(tell: happenings.Tell) -> None:
+    tell(happenings.RunStarted(EVENTS, 2))
+    tell(happenings.EvaluationStarted(EVENTS[2]))
+    tell(happenings.Evaluated(EVENTS[2], {"tomi": 0.5, "crepe": NAN}, DRIFT))
+    tell(happenings.LessonStarted(EVENTS[3], types.Decision(48, 0, "new task")))
+    tell(happenings.Stepped("fast", 16, 48, {"reward": 0.25}))
+    tell(happenings.ChannelDone(FAST))
+    tell(happenings.ChannelDone(SLOW))
 
 
 def test_plain_lines_say_what_happened_and_why():
@@ -55,10 +55,10 @@ def test_plain_lines_say_what_happened_and_why():
 
 def test_trials_are_named_and_the_kept_one_is_told():
     lines: list[str] = []
-    watcher = progress.Plain(lines.append, clock=lambda: 0.0)
+    tell = progress.Plain(lines.append, clock=lambda: 0.0)
     for budgets in (types.Budgets(48, 0), types.Budgets(0, 0)):
-        watcher.trial_started(budgets)
-    watcher.trial_kept(types.Budgets(48, 0), 0.5, (FAST, SLOW))
+        tell(happenings.TrialStarted(budgets))
+    tell(happenings.TrialKept(types.Budgets(48, 0), 0.5, (FAST, SLOW)))
     assert lines == [
         "[00:00]   trial: fast 48 calls",
         "[00:00]   trial: no channel",
@@ -68,15 +68,10 @@ def test_trials_are_named_and_the_kept_one_is_told():
 
 def test_a_log_gets_plain_lines_without_control_characters():
     log = io.StringIO()
-    with progress.for_terminal(log) as watcher:
-        _play(watcher)
+    with progress.for_terminal(log) as tell:
+        _play(tell)
     assert "lesson 2/2  crepe" in log.getvalue()
     assert "\x1b" not in log.getvalue()
-
-
-def test_silent_shows_nothing(capsys):
-    _play(progress.Silent())
-    assert capsys.readouterr() == ("", "")
 
 
 def test_drift_is_unknown_where_nothing_was_measured():
@@ -113,8 +108,8 @@ _ON_A_TERMINAL = """
 import sys, time
 from fastslow.report import progress
 from tests.report import progress_test
-with progress.for_terminal() as watcher:
-    progress_test._play(watcher)
+with progress.for_terminal() as tell:
+    progress_test._play(tell)
     print("a library prints")
     time.sleep(0.5)
     print("ready")

@@ -27,13 +27,8 @@ def _lesson(index=3, task="tomi"):
             {"steps": [{"reward": np.float32(0.25), "collect_seconds": 0.2, "loss": NAN}]},
         ),
     )
-    return records.lesson_row(
-        types.Lesson(index, task, ()),
-        types.Probe(0, 0, 1),
-        types.Decision(0, 2, "new"),
-        absorbed,
-        4,
-    )
+    report = types.LessonReport(types.Probe(0, 0, 1), types.Decision(0, 2, "new"), absorbed)
+    return records.lesson_row(types.Lesson(index, task, ()), report, 4)
 
 
 def _evaluation(index, scores):

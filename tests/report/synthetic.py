@@ -86,8 +86,9 @@ def _lesson(index: int) -> records.Row:
     probe = types.Probe(TAUGHT[:number].count(TAUGHT[number]), 0, number)
     fast, slow = OUTCOMES[number]
     absorbed = (_fast(*fast, number), _slow(*slow, number))
-    lesson = types.Lesson(index, task, ())
-    return records.lesson_row(lesson, probe, decision, absorbed, sum(SLOW_STEPS[: number + 1]))
+    report = types.LessonReport(probe, decision, absorbed)
+    steps = sum(SLOW_STEPS[: number + 1])
+    return records.lesson_row(types.Lesson(index, task, ()), report, steps)
 
 
 def _fast(outcome: str, reason: str, number: int) -> types.Absorbed:

@@ -1,6 +1,7 @@
 """The policy that weighs expected gain against drift and compute."""
 
 import dataclasses
+import math
 
 import pytest
 
@@ -191,6 +192,13 @@ def test_weights_are_left_alone_once_the_drift_budget_is_spent():
 def test_an_outage_teaches_nothing():
     failed = worked("fast", 0.0, outcome="failed")
     assert after(("a", FORM, [failed])) == after(("a", FORM, []))
+
+
+def test_a_gain_that_nobody_measured_teaches_the_price_alone():
+    state = after(("a", PROBE, [worked("fast", math.nan, flops=3e12), worked("slow", 0.25)]))
+    assert state["fast"] == {**POLICY.init()["fast"], "flops": 3e12}
+    alone = after(("a", PROBE, [worked("slow", 0.25)]))
+    assert state["slow"] == alone["slow"]
 
 
 def test_a_full_prompt_is_tried_by_lot_and_one_that_cannot_change_never():

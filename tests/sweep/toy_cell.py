@@ -10,13 +10,13 @@ import sys
 import time
 
 from fastslow import checkpoint, config, run, run_directory, run_state, scheduler
-from fastslow.report import progress, records
+from fastslow.report import happenings, records
 from fastslow.sweep import cells, process
 from tests import toy
 
 
-class Paused(progress.Silent):
-    def lesson_started(self, lesson, decision):
+def pause(happening):
+    if isinstance(happening, happenings.LessonStarted):
         time.sleep(float(os.environ.get("FASTSLOW_TOY_PAUSE", "0")))
 
 
@@ -47,7 +47,7 @@ def carry_out(settings, directory):
         arrays = run_state.save(state, made.learner).arrays
         state = run_state.restore(checkpoint.restore(directory, position, arrays), made.learner)
     records.truncate_after(directory, state.position)
-    run.run(made, state, directory, Paused())
+    run.run(made, state, directory, pause)
     run_directory.mark_done(directory)
 
 

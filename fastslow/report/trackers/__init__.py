@@ -56,7 +56,7 @@ def opened(
     settings: Mapping[str, types.Json],
     warn: Callable[[str], None] = _print,
 ) -> Iterator[list[scalars.Scalars]]:
-    """Yield a watcher per tracker, and close them however the block is left.
+    """Yield what tells each tracker, and close them however the block is left.
 
     Raises what `check` raises. A tracker that fails in any other way is told to `warn`, once, and
     left out from then on.

@@ -193,9 +193,8 @@ def _lesson(event, task, habits, steps, repeat, rng):
         slow = types.Absorbed("slow", "changed", "steps", 0.3, 0.6, cost, {"steps": rewards})
     decision = types.Decision(habits.calls, habits.steps, "every lesson")
     probe = types.Probe(repeat, 0, 0)
-    lesson = types.Lesson(event, task, ())
-    absorbed, steps = (fast, slow), steps + habits.steps
-    row = records.lesson_row(lesson, probe, decision, absorbed, steps, habits.deciding)
+    report = types.LessonReport(probe, decision, (fast, slow), deciding=habits.deciding)
+    row = records.lesson_row(types.Lesson(event, task, ()), report, steps + habits.steps)
     return row, moved
 
 

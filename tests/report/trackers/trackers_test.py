@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from fastslow import config, learner, run, run_state, scheduler, types
-from fastslow.report import progress, together, trackers
+from fastslow.report import happenings, trackers
 from fastslow.report.trackers import scalars
 from tests import toy
 
@@ -33,31 +33,37 @@ def test_of_trials_only_the_kept_one_is_logged(tmp_path):
     sink = Memory()
     watcher = scalars.Scalars("memory", sink, tmp_path, warn=pytest.fail)
     trials = (types.Budgets(0, 2),)
-    watcher.lesson_started(types.Lesson(1, "red", ()), types.Decision(0, 0, "try", trials))
-    tried = types.Absorbed("slow", "changed", "", 0.25, 0.75, types.Cost(train_tokens=7))
-    watcher.trial_started(types.Budgets(0, 2))
-    watcher.step("slow", 1, 2, {"reward": 0.25})
-    watcher.absorbed(tried)
-    watcher.trial_kept(types.Budgets(0, 2), 0.5, (tried,))
+    watcher(
+        happenings.LessonStarted(types.Lesson(1, "red", ()), types.Decision(0, 0, "try", trials))
+    )
+    steps = {"steps": [{"reward": 0.25}, {"reward": 0.75}]}
+    tried = types.Absorbed("slow", "changed", "", 0.25, 0.75, types.Cost(train_tokens=7), steps)
+    watcher(happenings.TrialStarted(types.Budgets(0, 2)))
+    watcher(happenings.Stepped("slow", 1, 2, {"reward": 0.25}))
+    watcher(happenings.ChannelDone(tried))
+    watcher(happenings.TrialKept(types.Budgets(0, 2), 0.5, (tried,)))
     budgets, value, results = (values for _, _, values in sink.rows)
     assert budgets == {"budget/fast": 0.0, "budget/slow": 2.0}
     assert value == {"trial/value": 0.5}
     assert results["slow_lesson/reward_after"] == 0.75
+    watcher(happenings.LessonStarted(types.Lesson(3, "red", ()), types.Decision(0, 1, "no trial")))
+    watcher(happenings.Stepped("slow", 1, 1, {"reward": 1.0}))
+    assert sink.rows[-1] == ("slow_step", 3, {"slow/reward": 1.0})  # behind the two of the trial
 
 
 def tell(watcher):
     """Tell a watcher about a lesson of two steps with an evaluation after it."""
     lesson = types.Lesson(1, "red", ())
     point = types.EvaluationPoint(2, ("red",))
-    watcher.started([types.EvaluationPoint(0, ("red",)), lesson, point], 0)
-    watcher.lesson_started(lesson, types.Decision(0, 2, "because"))
-    watcher.absorbed(types.Absorbed("fast", "skipped", "no budget"))
-    watcher.step("slow", 1, 2, {"reward": 0.25, "loss": math.nan})
-    watcher.step("slow", 2, 2, {"reward": 0.5, "loss": 1.5})
+    watcher(happenings.RunStarted([types.EvaluationPoint(0, ("red",)), lesson, point], 0))
+    watcher(happenings.LessonStarted(lesson, types.Decision(0, 2, "because")))
+    watcher(happenings.ChannelDone(types.Absorbed("fast", "skipped", "no budget")))
+    watcher(happenings.Stepped("slow", 1, 2, {"reward": 0.25, "loss": math.nan}))
+    watcher(happenings.Stepped("slow", 2, 2, {"reward": 0.5, "loss": 1.5}))
     cost = types.Cost(train_tokens=7, seconds=2.0)
-    watcher.absorbed(types.Absorbed("slow", "changed", "", 0.25, math.nan, cost))
-    watcher.evaluation_started(point)
-    watcher.evaluated(point, {"red": 0.75, "blue": math.nan}, DRIFT)
+    watcher(happenings.ChannelDone(types.Absorbed("slow", "changed", "", 0.25, math.nan, cost)))
+    watcher(happenings.EvaluationStarted(point))
+    watcher(happenings.Evaluated(point, {"red": 0.75, "blue": math.nan}, DRIFT))
 
 
 EXPECTED = [
@@ -95,11 +101,11 @@ def test_steps_are_counted_over_the_run_and_over_its_resumption(tmp_path):
     """Of a toy run with steps, and of one resumed after four events."""
 
     class Stepping(toy.Slow):
-        watcher = None
+        tell = None
 
         def absorb(self, state, lesson, budget, seed):
             for done in range(budget):
-                self.watcher.step("slow", done + 1, budget, {"reward": 0.5})
+                self.tell(happenings.Stepped("slow", done + 1, budget, {"reward": 0.5}))
             return super().absorb(state, lesson, budget, seed)
 
     def steps(sink):
@@ -112,13 +118,13 @@ def test_steps_are_counted_over_the_run_and_over_its_resumption(tmp_path):
     )
     state = run_state.init(made.learner, made.scheduler, 0)
     sink = Memory()
-    object.__setattr__(slow, "watcher", scalars.Scalars("memory", sink, tmp_path, pytest.fail))
-    run.run(made, state, tmp_path, slow.watcher)
+    object.__setattr__(slow, "tell", scalars.Scalars("memory", sink, tmp_path, pytest.fail))
+    run.run(made, state, tmp_path, slow.tell)
     assert steps(sink) == list(range(1, 13))  # six lessons
     sink = Memory()
-    object.__setattr__(slow, "watcher", scalars.Scalars("memory", sink, tmp_path, pytest.fail))
-    slow.watcher.started(list(made.stream.events()), 4)
-    run.run(made, dataclasses.replace(state, position=4), tmp_path / "again", slow.watcher)
+    object.__setattr__(slow, "tell", scalars.Scalars("memory", sink, tmp_path, pytest.fail))
+    slow.tell(happenings.RunStarted(list(made.stream.events()), 4))
+    run.run(made, dataclasses.replace(state, position=4), tmp_path / "again", slow.tell)
     assert steps(sink) == list(range(5, 13))  # after the two lessons that were done
 
 
@@ -131,7 +137,7 @@ def test_a_tracker_that_raises_is_switched_off_with_one_warning(tmp_path):
     sink, other, warnings = Failing(), Memory(), []
     failing = scalars.Scalars("bad", sink, tmp_path, warnings.append)
     good = scalars.Scalars("good", other, tmp_path, warnings.append)
-    tell(together.Together([failing, good]))
+    tell(happenings.broadcast([failing, good]))
     failing.close(True)
     good.close(True)
     assert len(sink.rows) == 1
@@ -192,7 +198,7 @@ def test_an_unknown_tracker_suggests_the_nearest():
 
 def track(name, directory):
     with trackers.opened([name], directory, SETTINGS, pytest.fail) as made:
-        tell(together.Together([progress.Silent(), *made]))
+        tell(happenings.broadcast([happenings.silent, *made]))
 
 
 def test_tensorboard_has_every_number(tmp_path):
@@ -274,6 +280,6 @@ def wandb_records(content):
 def test_steps_of_a_search_are_no_slow_steps(tmp_path):
     sink = Memory()
     watcher = scalars.Scalars("memory", sink, tmp_path, pytest.fail)
-    watcher.step("fast", 24, 160, {"reward": 0.5})
-    watcher.step("slow", 1, 8, {"reward": 0.5})
+    watcher(happenings.Stepped("fast", 24, 160, {"reward": 0.5}))
+    watcher(happenings.Stepped("slow", 1, 8, {"reward": 0.5}))
     assert sink.rows == [("slow_step", 1, {"slow/reward": 0.5})]
