@@ -128,23 +128,36 @@ class PolicyEngine:
         for call in calls:
             groups.setdefault((call.temperature, call.max_tokens), []).append(call)
         for (temperature, max_tokens), group in groups.items():
-            self._run(group, temperature, max_tokens)
+            try:
+                self._run(group, temperature, max_tokens)
+            except Exception as error:
+                _fail(group, error)
+            except BaseException as error:  # an interrupt: the other threads would wait for ever
+                _fail(calls, error)
+                raise
 
     def _run(self, calls: Sequence[_Call], temperature: float, max_tokens: int) -> None:
         try:
             completions, cost = self._policy.complete(
                 [call.query for call in calls], temperature=temperature, max_tokens=max_tokens
             )
-        except Exception as error:  # every waiting thread must hear of what went wrong with its own
-            if len(calls) > 1:
+        except errors.UserError as error:  # of one request, which must not cost the others theirs
+            if len(calls) == 1:
+                _fail(calls, _as_dspy_knows_it(error))
+            else:
                 for call in calls:
                     self._run([call], temperature, max_tokens)
-            else:
-                calls[0].answer.set_exception(_as_dspy_knows_it(error))
             return
         self.cost += cost
         for call, completion in zip(calls, completions, strict=True):
             call.answer.set_result(completion)
+
+
+def _fail(calls: Sequence[_Call], error: BaseException) -> None:
+    """Give the error to all calls that have no answer yet."""
+    for call in calls:
+        if not call.answer.done():
+            call.answer.set_exception(error)
 
 
 class _Awaited:

@@ -132,7 +132,7 @@ class SlowPolicy(toy.Policy):
 
 def ask_together(policy, engine, ask, words):
     """Ask for each word in a thread; all but the first wait while that one is answered."""
-    threads = [threading.Thread(target=ask, args=(word,)) for word in words]
+    threads = [threading.Thread(target=ask, args=(word,), daemon=True) for word in words]
     threads[0].start()
     assert policy.entered.wait(timeout=10)
     for thread in threads[1:]:
@@ -176,6 +176,42 @@ def test_an_error_of_the_model_reaches_every_caller():
     policy = Broken()
     with pytest.raises(MemoryError, match="no room"):
         dspy_bridge.PolicyEngine(policy).complete(request(policy, "upper a"))
+
+
+class Failing(SlowPolicy):
+    """Raises `error` for every batch but the first."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def complete(self, queries, *, temperature, max_tokens):
+        answered = super().complete(queries, temperature=temperature, max_tokens=max_tokens)
+        if len(self.batches) > 1:
+            raise self.error
+        return answered
+
+
+@pytest.mark.parametrize(
+    ("error", "batches"),
+    [(MemoryError("no room"), 3), (KeyboardInterrupt(), 2)],  # an interrupt ends it all
+)
+def test_an_error_of_a_batch_reaches_all_its_callers_and_is_not_provoked_again(error, batches):
+    policy = Failing(error)
+    engine = dspy_bridge.PolicyEngine(policy)
+    outcomes = {}
+
+    def ask(word):
+        temperature = 1.0 if word == "d" else 0.0  # answered apart from the others
+        try:
+            asked = request(policy, f"upper {word}", temperature=temperature)
+            outcomes[word] = engine.complete(asked).message.text
+        except BaseException as raised:
+            outcomes[word] = raised
+
+    ask_together(policy, engine, ask, "abcd")
+    assert outcomes == {"a": "dunno", **dict.fromkeys("bcd", error)}
+    assert len(policy.batches) == batches
 
 
 def test_a_request_that_is_too_long_fails_alone_and_as_dspy_knows_it():
