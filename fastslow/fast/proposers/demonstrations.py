@@ -15,7 +15,10 @@ def build(size: int | None = None) -> contracts.Proposer:
 
     For a small model which demonstrations stand in which order decides most of the reward, so that
     plain random search over them is a strong operator (Zhao et al. 2021, arXiv 2102.09690).
+    Raises ValueError for a `size` below 1.
     """
+    if size is not None and size < 1:
+        raise ValueError(f"the proposer 'demonstrations' needs a size of 1 or more, got {size}")
 
     def propose(
         parent: types.Prompt,
@@ -26,8 +29,9 @@ def build(size: int | None = None) -> contracts.Proposer:
         del trials
         allowed = context.limits.max_demos
         half = len(context.pool) // 2  # the other half stays unseen, to compare prompts on
-        wanted = min(size or allowed, allowed, max(1, half))
-        demos = [contracts.demo(e) for e in covering(context.pool, wanted, rng)]
+        most = allowed if size is None else min(size, allowed)
+        drawn = covering(context.pool, min(most, max(1, half)), rng)
+        demos = [contracts.demo(example) for example in drawn]
         child = fitting(parent, demos, context.limits)
         if not child.demos:
             return contracts.Proposal(None, "no example of the lesson fits into the prompt")
