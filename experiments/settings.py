@@ -15,7 +15,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from fastslow import config, registry, scheduler, session, streams
-from fastslow.fast import channel
+from fastslow.fast import settings as fast_settings
 
 
 class Reflection(NamedTuple):
@@ -157,7 +157,7 @@ def _with_reflection(fast: Mapping[str, Any], reflection: Reflection) -> dict[st
         raise config.ConfigError("--reflection_api_base needs --reflection_lm, the model it serves")
     if fast["name"] != "gepa":
         raise config.ConfigError(f"--reflection_lm needs --fast=gepa, not {fast['name']!r}")
-    others = {**(fast.get("proposers") or channel.Settings().proposers)}
+    others = {**(fast.get("proposers") or fast_settings.Settings().proposers)}
     configured = others.pop("reflection", {})
     weight = sum(float(options.get("weight", 1.0)) for options in others.values())
     given = {key: value for key, value in reflection._asdict().items() if value is not None}

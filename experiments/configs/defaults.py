@@ -9,7 +9,7 @@ import ml_collections
 from ml_collections import config_dict
 
 from fastslow import config, scheduler, streams
-from fastslow.fast import channel
+from fastslow.fast import settings as fast_settings
 from fastslow.learners import language
 from fastslow.slow import adapters
 
@@ -22,7 +22,7 @@ def get_config() -> ml_collections.ConfigDict:
     found.model = {"name": "smollm2-135m-instruct", "dtype": "auto"}
     found.stream = _for_flags(stream("evals_short"), map(stream, streams.STREAMS))
     found.scheduler = _for_flags(policy("interleave"), map(policy, scheduler.SCHEDULERS))
-    found.fast = section("gepa", channel.Settings())
+    found.fast = section("gepa", fast_settings.Settings())
     found.slow = section("lora", language.Gradient()) | adapters.ADAPTERS.defaults("lora")
     found.evaluation = _open(config.plain(config.Evaluation()))
     return found

@@ -7,58 +7,15 @@ import functools
 import pathlib
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import TypeAlias
 
 from fastslow import config, seeds, types
 from fastslow.fast import evaluator, gepa_round, population, proposers, reselection, validity
 from fastslow.fast import prompt as prompt_lib
+from fastslow.fast import settings as fast_settings
 from fastslow.fast.proposers import contracts
 
-_DEFAULT_PROPOSERS: Mapping[str, Mapping[str, Any]] = {
-    "demonstrations": {"weight": 4.0},
-    "edit": {"weight": 2.0},
-    "crossover": {"weight": 0.5},
-    "feedback": {"weight": 0.5},
-    "reflexion": {"weight": 0.25},
-    "shorten": {"weight": 0.25},
-}
-
 Unreadable: TypeAlias = Callable[[Sequence[str], types.Prompt], str | None]
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """How prompts are searched. Rewards are measured at `temperature` with seeded sampling.
-
-    `proposers` maps names of PROPOSERS to `{"weight": share, **options}`. The scope "task" keeps
-    one population per task; "shared" carries one through all tasks, as in arXiv 2605.12484.
-    """
-
-    population_size: int = 4
-    anchor_size: int = 16  # at most; never more than half of the lesson's examples
-    minibatch_size: int = 4
-    proposals_per_step: int = 12
-    promotions_per_step: int = 2
-    max_demos: int = 4
-    max_lessons: int = 3
-    max_chars: int = 4000
-    scope: Literal["task", "shared"] = "task"
-    reselection_budget: int = 160  # metric calls after each lesson that changed something; 0: none
-    temperature: float = 0.0
-    max_tokens: int = 8
-    proposers: Mapping[str, Mapping[str, Any]] = dataclasses.field(
-        default_factory=lambda: dict(_DEFAULT_PROPOSERS)
-    )
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for a size that leaves nothing to do."""
-        positive = ("population_size", "anchor_size", "minibatch_size", "proposals_per_step")
-        for name in (*positive, "promotions_per_step", "max_chars", "max_tokens"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("max_demos", "max_lessons", "temperature", "reselection_budget"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +24,7 @@ class GepaChannel:
 
     tasks: Mapping[str, types.Task]
     policy_of: Callable[[types.PyTree], types.Policy]  # slow state -> the current model
-    settings: Settings
+    settings: fast_settings.Settings
     proposers: tuple[proposers.Weighted, ...]
     unreadable: Unreadable
     on_step: gepa_round.OnStep | None = None
@@ -110,16 +67,10 @@ class GepaChannel:
             return fast, types.Absorbed("fast", "rejected", refusal)
         policy = self.policy_of(state.slow)
         evaluate = self._evaluator(policy, seeds.derive(seed, "sampling"), task, budget)
-        result = gepa_round.run(
-            start,
-            data,
-            evaluate,
-            self.proposers,
-            self._sizes(),
-            self._limits(task),
-            rng,
-            self.on_step,
+        setup = gepa_round.Setup(
+            data, evaluate, self.proposers, self.settings, self._limits(task), rng
         )
+        result = gepa_round.run(start, setup, self.on_step)
         return self._conclude(fast, lesson, policy.version, data, evaluate.cost, result)
 
     def reselect(
@@ -225,14 +176,6 @@ class GepaChannel:
             )
         return None
 
-    def _sizes(self) -> gepa_round.Sizes:
-        return gepa_round.Sizes(
-            population=self.settings.population_size,
-            minibatch=self.settings.minibatch_size,
-            proposals=self.settings.proposals_per_step,
-            promotions=self.settings.promotions_per_step,
-        )
-
     def _limits(self, task: types.Task) -> contracts.Limits:
         names = (task.name,) if self.settings.scope == "task" else tuple(self.tasks)
         return contracts.Limits(
@@ -273,7 +216,7 @@ class GepaChannel:
 def build(
     tasks: Mapping[str, types.Task],
     policy_of: Callable[[types.PyTree], types.Policy],
-    settings: Settings,
+    settings: fast_settings.Settings,
     unreadable: Unreadable = lambda task_names, prompt: None,
     on_step: gepa_round.OnStep | None = None,
 ) -> GepaChannel:

@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from fastslow import types
 from fastslow.fast import evaluator, pareto, population, proposers, validity
 from fastslow.fast import prompt as prompt_lib
+from fastslow.fast import settings as fast_settings
 from fastslow.fast.proposers import contracts
 
 OnStep: TypeAlias = Callable[[int, int, Mapping[str, float]], None]  # calls, of how many, facts
@@ -56,14 +57,15 @@ class Data(NamedTuple):
     protected: Sequence[types.Example]  # what a proposal must not show: anchors and validation
 
 
-@dataclasses.dataclass(frozen=True)
-class Sizes:
-    """How much a step tries."""
+class Setup(NamedTuple):
+    """What a round works with."""
 
-    population: int
-    minibatch: int
-    proposals: int  # per step
-    promotions: int  # children per step that go on to the anchors
+    data: Data
+    evaluate: evaluator.Evaluator
+    mixture: Sequence[proposers.Weighted]
+    settings: fast_settings.Settings
+    limits: contracts.Limits
+    rng: random.Random
 
 
 class Result(NamedTuple):
@@ -84,12 +86,7 @@ class _Child(NamedTuple):
 
 @dataclasses.dataclass
 class _Round:
-    data: Data
-    evaluate: evaluator.Evaluator
-    mixture: Sequence[proposers.Weighted]
-    sizes: Sizes
-    limits: contracts.Limits
-    rng: random.Random
+    setup: Setup
     members: list[population.Member]  # grows by the promoted children
     seen: set[types.Prompt]
     attempts: list[Attempt] = dataclasses.field(default_factory=list)
@@ -101,22 +98,14 @@ def price(start: int, data: Data, minibatch: int) -> int:
     return (start + 1) * len(data.anchors) + 2 * min(minibatch, len(data.pool))
 
 
-def run(
-    start: Sequence[types.Prompt],
-    data: Data,
-    evaluate: evaluator.Evaluator,
-    mixture: Sequence[proposers.Weighted],
-    sizes: Sizes,
-    limits: contracts.Limits,
-    rng: random.Random,
-    on_step: OnStep | None = None,
-) -> Result:
+def run(start: Sequence[types.Prompt], setup: Setup, on_step: OnStep | None = None) -> Result:
     """Improve the prompts `start` within the evaluator's budget, which must be at least `price`.
 
     `on_step` is told after every step how much of that is spent, and the best mean reward so far.
     """
-    members = _score(start, data.anchors, evaluate)
-    state = _Round(data, evaluate, mixture, sizes, limits, rng, list(members), set(start))
+    evaluate = setup.evaluate
+    members = _score(start, setup.data.anchors, evaluate)
+    state = _Round(setup, list(members), set(start))
     step = idle = 0
     while True:
         if on_step is not None:
@@ -129,7 +118,7 @@ def run(
         idle = 0 if children else idle + 1
         step += 1
     return Result(
-        members=pareto.keep(state.members, sizes.population),
+        members=pareto.keep(state.members, setup.settings.population_size),
         reward_before=max(member.mean for member in members),
         attempts=tuple(state.attempts),
         cost=state.cost,
@@ -150,34 +139,36 @@ def _score(
 
 def _draw(state: _Round) -> list[evaluator.Job]:
     """Draw a parent and its minibatch for each proposal that the budget can see through."""
+    setup = state.setup
     minibatches: dict[types.Prompt, Sequence[types.Example]] = {}
     slots: list[evaluator.Job] = []
-    while len(slots) < state.sizes.proposals:
-        parent = state.members[pareto.select_parent(state.members, state.rng)].prompt
+    while len(slots) < setup.settings.proposals_per_step:
+        parent = state.members[pareto.select_parent(state.members, setup.rng)].prompt
         if parent not in minibatches:
-            minibatches[parent] = _minibatch(state, parent)
+            minibatches[parent] = _minibatch(setup, parent)
         slots.append((parent, minibatches[parent]))
         for_children = sum(len(minibatch) for _, minibatch in slots)
-        needed = state.evaluate.price(slots) + for_children + len(state.data.anchors)
-        if needed > state.evaluate.remaining:
+        needed = setup.evaluate.price(slots) + for_children + len(setup.data.anchors)
+        if needed > setup.evaluate.remaining:
             return slots[:-1]
     return slots
 
 
-def _minibatch(state: _Round, parent: types.Prompt) -> Sequence[types.Example]:
+def _minibatch(setup: Setup, parent: types.Prompt) -> Sequence[types.Example]:
     """Sample from the examples that the parent does not show: it would only copy those."""
-    shown = validity.shown(parent, state.data.pool)
-    unseen = [example for example in state.data.pool if example not in shown]
-    return state.rng.sample(unseen, min(state.sizes.minibatch, len(unseen)))
+    shown = validity.shown(parent, setup.data.pool)
+    unseen = [example for example in setup.data.pool if example not in shown]
+    return setup.rng.sample(unseen, min(setup.settings.minibatch_size, len(unseen)))
 
 
 def _propose(state: _Round, step: int, slots: Sequence[evaluator.Job]) -> list[_Child]:
     """Return a valid new child for each slot that gets one; record all other attempts."""
     ranked = sorted(state.members, key=lambda member: -member.mean)
-    context = contracts.Context(state.data.pool, [m.prompt for m in ranked], state.limits)
+    setup = state.setup
+    context = contracts.Context(setup.data.pool, [m.prompt for m in ranked], setup.limits)
     broken: set[str] = set()  # operators that failed: not asked again in this step
     children = []
-    for (parent, _), trials in zip(slots, state.evaluate(slots), strict=True):
+    for (parent, _), trials in zip(slots, setup.evaluate(slots), strict=True):
         if not contracts.failures(trials):
             reason = "no error on its minibatch" if trials else "it shows the whole pool"
             state.attempts.append(Attempt(step, "", prompt_lib.digest(parent), "declined", reason))
@@ -197,10 +188,10 @@ def _breed(
     broken: set[str],
 ) -> _Child | None:
     """Ask one proposer after another until one gives a child that can be tried."""
-    for operator in proposers.shuffled(state.mixture, state.rng):
+    for operator in proposers.shuffled(state.setup.mixture, state.setup.rng):
         if operator.name in broken:
             continue
-        proposal = proposers.ask(operator, parent, trials, context, state.rng)
+        proposal = proposers.ask(operator, parent, trials, context, state.setup.rng)
         state.cost += proposal.cost
         attempt = Attempt(
             step, operator.name, prompt_lib.digest(parent), "declined", proposal.reason
@@ -231,7 +222,7 @@ def _refusal(
 ) -> tuple[Outcome, str] | None:
     if prompt in state.seen:
         return "duplicate", "this prompt is known already"
-    reason = validity.objection(prompt, state.limits, state.data.protected)
+    reason = validity.objection(prompt, state.setup.limits, state.setup.data.protected)
     if reason is None and not compared:
         reason = "it shows the whole minibatch, nothing is left to compare on"
     return None if reason is None else ("invalid", reason)
@@ -239,8 +230,9 @@ def _refusal(
 
 def _gate(state: _Round, children: Sequence[_Child]) -> list[_Child]:
     """Return the children strictly better than their parent, best first; record the others."""
-    tried = state.evaluate([(child.prompt, child.compared) for child in children])
-    known = state.evaluate([(child.parent, child.compared) for child in children])
+    evaluate = state.setup.evaluate
+    tried = evaluate([(child.prompt, child.compared) for child in children])
+    known = evaluate([(child.parent, child.compared) for child in children])
     better = []
     for child, own, parents in zip(children, tried, known, strict=True):
         rewards = [sum(trial.score.value for trial in trials) for trials in (parents, own)]
@@ -261,9 +253,10 @@ def _gain(attempt: Attempt) -> tuple[float, int]:
 
 def _promote(state: _Round, ranked: Sequence[_Child]) -> None:
     """Score the best children on the anchors and make them members."""
-    affordable = state.evaluate.remaining // len(state.data.anchors)
-    count = min(state.sizes.promotions, affordable)
-    scored = _score([c.prompt for c in ranked[:count]], state.data.anchors, state.evaluate)
+    anchors, evaluate = state.setup.data.anchors, state.setup.evaluate
+    affordable = evaluate.remaining // len(anchors)
+    count = min(state.setup.settings.promotions_per_step, affordable)
+    scored = _score([child.prompt for child in ranked[:count]], anchors, evaluate)
     for child, member in zip(ranked, scored, strict=False):
         attempt = child.attempt._replace(outcome="scored", anchor_mean=member.mean)
         state.attempts.append(attempt)

@@ -14,6 +14,7 @@ import numpy as np
 from fastslow import config, learner, registry, seeds, types
 from fastslow.fast import channel as fast_channel
 from fastslow.fast import prompt as prompts
+from fastslow.fast import settings as fast_settings
 from fastslow.learners import frozen_weights, memo, room, seed_prompts
 from fastslow.lm import engine as engines
 from fastslow.lm import model as models
@@ -143,7 +144,7 @@ def frozen(settings: NoSettings, context: Context) -> SlowChannel:
     return frozen_weights.FrozenWeights("slow", context.model.params)
 
 
-def gepa(settings: fast_channel.Settings, context: Context) -> FastChannel:
+def gepa(settings: fast_settings.Settings, context: Context) -> FastChannel:
     """Search over prompts: one light GEPA round per lesson on the current weights."""
     return fast_channel.build(
         context.tasks, context.policy_of, settings, context.room.lack, context.on_step("fast")
@@ -167,7 +168,7 @@ SLOW_CHANNELS: registry.Registry[SlowChannel] = registry.Registry(
 FAST_CHANNELS: registry.Registry[FastChannel] = registry.Registry(
     "fast channel",
     {
-        "gepa": config.configured(gepa, fast_channel.Settings),
+        "gepa": config.configured(gepa, fast_settings.Settings),
         "none": config.configured(seeds_only, NoSettings),
     },
     context=("context",),

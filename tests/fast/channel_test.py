@@ -10,10 +10,13 @@ import pytest
 from fastslow import config, registry, types
 from fastslow.fast import channel, population, proposers, validity
 from fastslow.fast import prompt as prompt_lib
+from fastslow.fast import settings as fast_settings
 from fastslow.fast.proposers import contracts
 from tests.fast import toy
 
-SETTINGS = channel.Settings(anchor_size=12, minibatch_size=6, proposals_per_step=4, max_tokens=4)
+SETTINGS = fast_settings.Settings(
+    anchor_size=12, minibatch_size=6, proposals_per_step=4, max_tokens=4
+)
 
 
 def make(policy=None, tasks=None, **changes):
@@ -331,13 +334,6 @@ def test_details_are_json_and_every_proposal_has_a_reason():
     details = json.loads(json.dumps(absorbed.details))
     assert all(attempt["reason"] for attempt in details["proposals"])
     assert details["scores"] == sorted(details["scores"], reverse=True)
-
-
-def test_settings_refuse_sizes_that_leave_nothing_to_do():
-    with pytest.raises(ValueError, match="minibatch_size must be at least 1"):
-        channel.Settings(minibatch_size=0)
-    with pytest.raises(ValueError, match="max_demos must not be negative"):
-        channel.Settings(max_demos=-1)
 
 
 def test_an_unknown_proposer_suggests_the_nearest():

@@ -6,6 +6,7 @@ import pytest
 
 from fastslow import types
 from fastslow.fast import channel, evaluator, population, reselection
+from fastslow.fast import settings as fast_settings
 from tests.fast import toy
 
 GOOD, WORSE = (
@@ -21,7 +22,7 @@ def known(*prompts, lesson=0, tasks=("toy",), version="old"):
 
 
 def make(policy, tasks=None, **changes):
-    settings = dataclasses.replace(channel.Settings(max_tokens=4), **changes)
+    settings = dataclasses.replace(fast_settings.Settings(max_tokens=4), **changes)
     return channel.build(tasks or {"toy": toy.task()}, lambda slow: policy, settings)
 
 
