@@ -37,7 +37,7 @@ class Measured(NamedTuple):
     cost: types.Cost = types.Cost()
 
 
-def reselect_nothing(state: types.ModelState, lesson: int, seed: int) -> Reselected:
+def reselect_nothing(state: types.ModelState, lesson_index: int, seed: int) -> Reselected:
     """Return the fast state as it is: what a learner does that has no texts to choose from."""
     return state.fast, None
 
@@ -61,8 +61,8 @@ class Learner(NamedTuple):
       condition ("with_prompt", "without_prompt").
     export(state, directory): write what a person wants to read of the state (prompts as Markdown).
     probe(state, lesson, seed): facts about a lesson that schedulers may ask for.
-    reselect(state, lesson, seed): the fast state with its texts chosen again after the lesson of
-      that index has changed weights or texts, and what became of that; None if there is no choice.
+    reselect(state, lesson_index, seed): the fast state with its texts chosen again after that
+      lesson has changed weights or texts, and what became of that; None if there is no choice.
     alike(before, after, task_name): whether both states answer the task's questions in the same
       way for certain, so that what was measured of one is true of the other.
     """

@@ -74,26 +74,23 @@ class GepaChannel:
         return self._conclude(fast, lesson, policy.version, data, evaluate.cost, result)
 
     def reselect(
-        self, state: types.ModelState, lesson: int, seed: int
+        self, state: types.ModelState, lesson_index: int, seed: int
     ) -> tuple[population.FastState, types.Absorbed | None]:
-        """Rank populations anew, seed prompts included, after the channels took up `lesson`.
+        """Rank populations again, with their seed prompts, after the lesson of that index.
 
         These are the populations ranked under other weights than the present ones, and the one that
         the lesson's own round ranked on its few anchors, of which it may have chosen the luckiest.
-        `changed` only if some population has another best prompt; `skipped` if none can be
-        measured, and None if there is none or the budget is 0. Rewards are means over the
-        populations measured: of the prompt that was best, and of the one that is.
+        `changed` only if some population has another best prompt; `skipped` if there are too few
+        metric calls or validation examples to rank any; None if there is none to rank or the budget
+        is 0. Rewards are means over the ranked populations: of the prompts that were best, and of
+        those that are now.
         """
         fast: population.FastState = state.fast
         budget = self.settings.reselection_budget
         if not fast.populations or not budget:
             return fast, None
         policy = self.policy_of(state.slow)
-        candidates = {
-            key: reselection.Candidate(known, tuple(self.tasks[name] for name in known.tasks))
-            for key, known in fast.populations.items()
-            if known.version != policy.version or known.lesson == lesson
-        }
+        candidates = self._candidates(fast, policy.version, lesson_index)
         if not candidates:
             return fast, None
         shares = reselection.plan(candidates, budget)
@@ -110,13 +107,8 @@ class GepaChannel:
         if not chosen:
             reason = "the prompts show every validation example to choose them on"
             return fast, types.Absorbed("prompts", "skipped", reason)
-        new = {
-            key: population.Population(
-                choice.members, policy.version, lesson, fast.populations[key].tasks
-            )
-            for key, choice in chosen.items()
-        }
-        return population.FastState({**fast.populations, **new}), _choices(fast.populations, chosen)
+        new = _installed(fast, chosen, policy.version, lesson_index)
+        return new, _choices(fast.populations, chosen)
 
     def fill(self, state: population.FastState, task_name: str) -> float:
         """Return the share of `max_chars` that the task's best prompt takes."""
@@ -153,6 +145,16 @@ class GepaChannel:
 
     def _key(self, task_name: str) -> str:
         return task_name if self.settings.scope == "task" else ""
+
+    def _candidates(
+        self, state: population.FastState, version: str, lesson_index: int
+    ) -> dict[str, reselection.Candidate]:
+        """Return the populations not ranked yet under these weights, and those of the lesson."""
+        return {
+            key: reselection.Candidate(known, tuple(self.tasks[name] for name in known.tasks))
+            for key, known in state.populations.items()
+            if known.version != version or known.lesson_index == lesson_index
+        }
 
     def _start(self, state: population.FastState, task: types.Task) -> tuple[types.Prompt, ...]:
         """Return the prompts to re-score: a task that joins a shared population adds its seed."""
@@ -281,6 +283,22 @@ def _verdict(
     dropped = len(set(old) - set(new.prompts))
     told = f"{added} prompt(s) joined, {dropped} left, {len(new.prompts)} remain"
     return "changed", told + trouble
+
+
+def _installed(
+    state: population.FastState,
+    chosen: Mapping[str, reselection.Chosen],
+    version: str,
+    lesson_index: int,
+) -> population.FastState:
+    """Return the state with the chosen members in place of the old ones."""
+    new = {
+        key: state.populations[key]._replace(
+            members=choice.members, version=version, lesson_index=lesson_index
+        )
+        for key, choice in chosen.items()
+    }
+    return population.FastState({**state.populations, **new})
 
 
 def _choices(

@@ -1,4 +1,4 @@
-"""The prompts that live at one time, with what is known of them, and their stored forms."""
+"""Populations of prompts, their scores, and their stored forms."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ class Member(NamedTuple):
 class Population(NamedTuple):
     """Up to K prompts, best first.
 
-    The scores were measured in lesson `lesson` under the weights called `version`. They are a
-    record: after any change of the weights they are stale, and every round measures them anew.
+    The scores were measured in the lesson of that index under the weights called `version`. They
+    are a record: after any change of the weights they are stale, and every round measures them
+    again.
     """
 
     members: tuple[Member, ...]
     version: str
-    lesson: int
+    lesson_index: int
     tasks: tuple[str, ...]  # taught so far, in order of first appearance
 
     @property
@@ -93,14 +94,14 @@ def _population_json(population: Population) -> types.Json:
             for m in population.members
         ],
         "version": population.version,
-        "lesson": population.lesson,
+        "lesson": population.lesson_index,
         "tasks": list(population.tasks),
     }
 
 
 def _scores_json(population: Population) -> types.Json:
     return {
-        "lesson": population.lesson,
+        "lesson": population.lesson_index,
         "weights": population.version,
         "tasks": list(population.tasks),
         "prompts": [

@@ -46,7 +46,7 @@ class Candidate(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """The members ranked anew, with the rewards of what was best and of what is."""
+    """The re-ranked members, with the rewards of the old and the new best."""
 
     members: tuple[population.Member, ...]
     before: float
@@ -64,7 +64,7 @@ def plan(candidates: Mapping[str, Candidate], budget: int) -> dict[str, int]:
     total = sum(len(candidate.prompts) for candidate in candidates.values())
     fair = budget // total if total else 0
     shares: dict[str, int] = {}
-    for key, candidate in sorted(candidates.items(), key=lambda item: item[1].known.lesson):
+    for key, candidate in sorted(candidates.items(), key=lambda item: item[1].known.lesson_index):
         share = max(candidate.fewest, min(fair, candidate.available))
         price = share * len(candidate.prompts)
         if 0 < price <= budget:

@@ -38,7 +38,7 @@ class FastChannel(types.Channel, Protocol):
         """Return the prompt to answer with."""
         ...
 
-    def reselect(self, state: types.ModelState, lesson: int, seed: int) -> learner.Reselected:
+    def reselect(self, state: types.ModelState, lesson_index: int, seed: int) -> learner.Reselected:
         """Return the state with the best prompts chosen again after a lesson changed something."""
         ...
 

@@ -24,9 +24,9 @@ class SeedPrompts(null_channel.NullChannel):
         """Return the task's seed prompt."""
         return self.tasks[task_name].seed_prompt
 
-    def reselect(self, state: types.ModelState, lesson: int, seed: int) -> learner.Reselected:
+    def reselect(self, state: types.ModelState, lesson_index: int, seed: int) -> learner.Reselected:
         """Return the state as it is: there is one prompt per task."""
-        return learner.reselect_nothing(state, lesson, seed)
+        return learner.reselect_nothing(state, lesson_index, seed)
 
     def fill(self, state: types.Json, task_name: str) -> float:
         """Return 1: a prompt that never changes has no room for anything."""

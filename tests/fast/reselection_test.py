@@ -37,7 +37,7 @@ def test_the_prompt_that_is_best_now_comes_first():
     chosen = state.populations["toy"]
     assert chosen.prompts == (GOOD, WORSE)
     assert [member.mean for member in chosen.members] == pytest.approx([1.0, 2 / 3])
-    assert (chosen.version, chosen.lesson, chosen.tasks) == ("new", 5, ("toy",))
+    assert (chosen.version, chosen.lesson_index, chosen.tasks) == ("new", 5, ("toy",))
     assert (told.channel, told.outcome) == ("prompts", "changed")
     assert told.reason == "another prompt is best now for toy"
     assert (told.reward_before, told.reward_after) == pytest.approx((2 / 3, 1.0))
@@ -59,7 +59,7 @@ def test_of_equals_the_earlier_stays_ahead():
     state, told = reselect(make(toy.Policy()), {"toy": known(twin, GOOD)})
     assert state.populations["toy"].prompts == (twin, GOOD)
     assert (told.outcome, told.reason) == ("rejected", "the best prompts stay best")
-    assert state.populations["toy"].lesson == 5  # measured all the same
+    assert state.populations["toy"].lesson_index == 5  # measured all the same
 
 
 def test_what_is_measured_is_validation_that_no_prompt_shows():
@@ -82,7 +82,7 @@ def test_every_call_is_counted_and_the_budget_kept():
     fast = make(policy, tasks, reselection_budget=80)
     state, told = reselect(fast, populations)
     assert told.cost.metric_calls == sum(policy.batches) == 72  # 2 x 3 prompts x 12 examples
-    measured = {name for name, known in state.populations.items() if known.lesson == 5}
+    measured = {name for name, known in state.populations.items() if known.lesson_index == 5}
     assert measured == {"b", "c"}  # those that were measured longest ago
 
 
