@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from fastslow import config, seeds, types
-from fastslow.fast import evaluator, gepa_round, population, proposers, reselection, validity
+from fastslow.fast import gepa_round, population, prompt_scorer, proposers, reselection, validity
 from fastslow.fast import prompt as prompt_lib
 from fastslow.fast import settings as fast_settings
 from fastslow.fast.proposers import contracts
 
-Unreadable: TypeAlias = Callable[[Sequence[str], types.Prompt], str | None]
+ExceedsContext: TypeAlias = Callable[[Sequence[str], types.Prompt], str | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class GepaChannel:
     policy_of: Callable[[types.PyTree], types.Policy]  # slow state -> the current model
     settings: fast_settings.Settings
     proposers: tuple[proposers.Weighted, ...]
-    unreadable: Unreadable
+    exceeds_context: ExceedsContext
     on_step: gepa_round.OnStep | None = None
 
     def init(self, seed: int) -> population.FastState:
@@ -66,7 +66,7 @@ class GepaChannel:
         if refusal:
             return fast, types.Absorbed("fast", "rejected", refusal)
         policy = self.policy_of(state.slow)
-        evaluate = self._evaluator(policy, seeds.derive(seed, "sampling"), task, budget)
+        evaluate = self._prompt_scorer(policy, seeds.derive(seed, "sampling"), task, budget)
         setup = gepa_round.Setup(
             data, evaluate, self.proposers, self.settings, self._limits(task), rng
         )
@@ -97,12 +97,12 @@ class GepaChannel:
         if not shares:
             reason = reselection.refusal(candidates, budget)
             return fast, types.Absorbed("prompts", "skipped", reason)
-        evaluator_of = functools.partial(self._evaluator, policy, seed)
+        scorer_of = functools.partial(self._prompt_scorer, policy, seed)
         size = self.settings.population_size
         chosen = {
             key: choice
             for key, share in shares.items()
-            if (choice := reselection.choose(candidates[key], share, evaluator_of, size))
+            if (choice := reselection.choose(candidates[key], share, scorer_of, size))
         }
         if not chosen:
             reason = "the prompts show every validation example to choose them on"
@@ -131,10 +131,10 @@ class GepaChannel:
         """Invert `save`."""
         return population.from_json(saved.text)
 
-    def _evaluator(
+    def _prompt_scorer(
         self, policy: types.Policy, seed: int, task: types.Task, budget: int
-    ) -> evaluator.Evaluator:
-        return evaluator.Evaluator(
+    ) -> prompt_scorer.PromptScorer:
+        return prompt_scorer.PromptScorer(
             policy,
             task.scorer,
             budget=budget,
@@ -184,7 +184,7 @@ class GepaChannel:
             max_demos=self.settings.max_demos,
             max_lessons=self.settings.max_lessons,
             max_chars=self.settings.max_chars,
-            unreadable=functools.partial(self.unreadable, names),
+            exceeds_context=functools.partial(self.exceeds_context, names),
         )
 
     def _conclude(
@@ -219,22 +219,23 @@ def build(
     tasks: Mapping[str, types.Task],
     policy_of: Callable[[types.PyTree], types.Policy],
     settings: fast_settings.Settings,
-    unreadable: Unreadable = lambda task_names, prompt: None,
+    exceeds_context: ExceedsContext = lambda task_names, prompt: None,
     on_step: gepa_round.OnStep | None = None,
 ) -> GepaChannel:
     """Build the channel with the proposers that its settings name; raises UnknownNameError.
 
-    `unreadable` says why the model cannot read items of the named tasks behind a prompt. Raises
-    ConfigError where prompts are shared and a seed prompt leaves items of another task no room.
+    `exceeds_context` says why items of the named tasks do not fit behind a prompt, None if they do.
+    Raises ConfigError where prompts are shared and a seed prompt leaves items of another task no
+    room.
     """
     mixture = proposers.mixture(settings.proposers)
     for task in tasks.values() if settings.scope == "shared" else ():
-        if lack := unreadable(tuple(tasks), task.seed_prompt):
+        if lack := exceeds_context(tuple(tasks), task.seed_prompt):
             raise config.ConfigError(
                 f"the seed prompt of task {task.name!r} cannot be shared by all tasks: {lack}. "
                 "Shorten it, or give every task prompts of its own: fast.scope=task"
             )
-    return GepaChannel(tasks, policy_of, settings, mixture, unreadable, on_step)
+    return GepaChannel(tasks, policy_of, settings, mixture, exceeds_context, on_step)
 
 
 def split(

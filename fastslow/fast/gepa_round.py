@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 from fastslow import types
-from fastslow.fast import evaluator, pareto, population, proposers, validity
+from fastslow.fast import pareto, population, prompt_scorer, proposers, validity
 from fastslow.fast import prompt as prompt_lib
 from fastslow.fast import settings as fast_settings
 from fastslow.fast.proposers import contracts
@@ -61,7 +61,7 @@ class Setup(NamedTuple):
     """What a round works with."""
 
     data: Data
-    evaluate: evaluator.Evaluator
+    evaluate: prompt_scorer.PromptScorer
     mixture: Sequence[proposers.Weighted]
     settings: fast_settings.Settings
     limits: contracts.Limits
@@ -74,7 +74,7 @@ class Result(NamedTuple):
     members: tuple[population.Member, ...]
     reward_before: float  # mean anchor reward of the best prompt at the start, current weights
     attempts: tuple[Attempt, ...]
-    cost: types.Cost  # of the proposers; the evaluator keeps its own
+    cost: types.Cost  # of the proposers; the scorer of prompts keeps its own
 
 
 class _Child(NamedTuple):
@@ -99,7 +99,7 @@ def price(start: int, data: Data, minibatch: int) -> int:
 
 
 def run(start: Sequence[types.Prompt], setup: Setup, on_step: OnStep | None = None) -> Result:
-    """Improve the prompts `start` within the evaluator's budget, which must be at least `price`.
+    """Improve the prompts `start` within the scorer's budget, which must be at least `price`.
 
     `on_step` is told after every step how much of that is spent, and the best mean reward so far.
     """
@@ -128,20 +128,20 @@ def run(start: Sequence[types.Prompt], setup: Setup, on_step: OnStep | None = No
 def _score(
     prompts: Sequence[types.Prompt],
     anchors: Sequence[types.Example],
-    evaluate: evaluator.Evaluator,
+    evaluate: prompt_scorer.PromptScorer,
 ) -> list[population.Member]:
     scored = evaluate([(prompt, anchors) for prompt in prompts])
     return [
-        population.Member(prompt, {trial.example.id: trial.score.value for trial in trials})
-        for prompt, trials in zip(prompts, scored, strict=True)
+        population.Member(prompt, {answer.example.id: answer.score.value for answer in answers})
+        for prompt, answers in zip(prompts, scored, strict=True)
     ]
 
 
-def _draw(state: _Round) -> list[evaluator.Job]:
+def _draw(state: _Round) -> list[prompt_scorer.Job]:
     """Draw a parent and its minibatch for each proposal that the budget can see through."""
     setup = state.setup
     minibatches: dict[types.Prompt, Sequence[types.Example]] = {}
-    slots: list[evaluator.Job] = []
+    slots: list[prompt_scorer.Job] = []
     while len(slots) < setup.settings.proposals_per_step:
         parent = state.members[pareto.select_parent(state.members, setup.rng)].prompt
         if parent not in minibatches:
@@ -161,19 +161,19 @@ def _minibatch(setup: Setup, parent: types.Prompt) -> Sequence[types.Example]:
     return setup.rng.sample(unseen, min(setup.settings.minibatch_size, len(unseen)))
 
 
-def _propose(state: _Round, step: int, slots: Sequence[evaluator.Job]) -> list[_Child]:
+def _propose(state: _Round, step: int, slots: Sequence[prompt_scorer.Job]) -> list[_Child]:
     """Return a valid new child for each slot that gets one; record all other attempts."""
     ranked = sorted(state.members, key=lambda member: -member.mean)
     setup = state.setup
     context = contracts.Context(setup.data.pool, [m.prompt for m in ranked], setup.limits)
     broken: set[str] = set()  # operators that failed: not asked again in this step
     children = []
-    for (parent, _), trials in zip(slots, setup.evaluate(slots), strict=True):
-        if not contracts.failures(trials):
-            reason = "no error on its minibatch" if trials else "it shows the whole pool"
+    for (parent, _), answers in zip(slots, setup.evaluate(slots), strict=True):
+        if not contracts.failures(answers):
+            reason = "no error on its minibatch" if answers else "it shows the whole pool"
             state.attempts.append(Attempt(step, "", prompt_lib.digest(parent), "declined", reason))
             continue
-        child = _breed(state, step, parent, trials, context, broken)
+        child = _breed(state, step, parent, answers, context, broken)
         if child:
             children.append(child)
     return children
@@ -183,7 +183,7 @@ def _breed(
     state: _Round,
     step: int,
     parent: types.Prompt,
-    trials: Sequence[contracts.Trial],
+    answers: Sequence[contracts.Graded],
     context: contracts.Context,
     broken: set[str],
 ) -> _Child | None:
@@ -191,7 +191,7 @@ def _breed(
     for operator in proposers.shuffled(state.setup.mixture, state.setup.rng):
         if operator.name in broken:
             continue
-        proposal = proposers.ask(operator, parent, trials, context, state.setup.rng)
+        proposal = proposers.ask(operator, parent, answers, context, state.setup.rng)
         state.cost += proposal.cost
         attempt = Attempt(
             step, operator.name, prompt_lib.digest(parent), "declined", proposal.reason
@@ -201,7 +201,7 @@ def _breed(
             attempt = attempt._replace(outcome="failed")
         if proposal.prompt is not None:
             attempt = attempt._replace(child=prompt_lib.digest(proposal.prompt))
-            compared = _unseen(proposal.prompt, trials)
+            compared = _unseen(proposal.prompt, answers)
             refusal = _refusal(state, proposal.prompt, compared)
             if refusal is None:
                 state.seen.add(proposal.prompt)
@@ -211,8 +211,8 @@ def _breed(
     return None
 
 
-def _unseen(prompt: types.Prompt, trials: Sequence[contracts.Trial]) -> list[types.Example]:
-    examples = [trial.example for trial in trials]
+def _unseen(prompt: types.Prompt, answers: Sequence[contracts.Graded]) -> list[types.Example]:
+    examples = [answer.example for answer in answers]
     shown = validity.shown(prompt, examples)
     return [example for example in examples if example not in shown]
 
@@ -235,7 +235,7 @@ def _gate(state: _Round, children: Sequence[_Child]) -> list[_Child]:
     known = evaluate([(child.parent, child.compared) for child in children])
     better = []
     for child, own, parents in zip(children, tried, known, strict=True):
-        rewards = [sum(trial.score.value for trial in trials) for trials in (parents, own)]
+        rewards = [sum(answer.score.value for answer in answers) for answers in (parents, own)]
         attempt = child.attempt._replace(
             compared=len(own), parent_reward=rewards[0], child_reward=rewards[1]
         )

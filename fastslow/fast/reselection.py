@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from fastslow import types
-from fastslow.fast import evaluator, population, validity
+from fastslow.fast import population, prompt_scorer, validity
 
-EvaluatorOf: TypeAlias = Callable[[types.Task, int], evaluator.Evaluator]  # (task, budget)
+ScorerOf: TypeAlias = Callable[[types.Task, int], prompt_scorer.PromptScorer]  # (task, budget)
 
 _FEWEST = 12  # validation examples; on fewer, the better of two prompts is mostly luck
 
@@ -81,9 +81,7 @@ def refusal(candidates: Mapping[str, Candidate], budget: int) -> str:
     return f"{budget} metric calls are too few to choose prompts again: that takes {min(least)}"
 
 
-def choose(
-    candidate: Candidate, examples: int, evaluator_of: EvaluatorOf, size: int
-) -> Chosen | None:
+def choose(candidate: Candidate, examples: int, scorer_of: ScorerOf, size: int) -> Chosen | None:
     """Measure all prompts on the last validation examples, at most `examples`; keep `size` best.
 
     As many of each task. Schedulers measure gains on the first ones: where there are too few for
@@ -97,10 +95,10 @@ def choose(
     cost = types.Cost()
     for task in candidate.tasks:
         unshown = _unshown(task.validation[max(0, len(task.validation) - each) :], prompts)
-        evaluate = evaluator_of(task, len(prompts) * len(unshown))
+        evaluate = scorer_of(task, len(prompts) * len(unshown))
         measured = evaluate([(prompt, unshown) for prompt in prompts])
-        for prompt, trials in zip(prompts, measured, strict=True):
-            rewards[prompt] |= {f"{task.name}/{t.example.id}": t.score.value for t in trials}
+        for prompt, answers in zip(prompts, measured, strict=True):
+            rewards[prompt] |= {f"{task.name}/{a.example.id}": a.score.value for a in answers}
         cost += evaluate.cost
     members = [population.Member(prompt, rewards[prompt]) for prompt in prompts]
     if not members[0].scores:

@@ -43,7 +43,7 @@ def objection(
     leaked = shown(prompt, protected)
     if leaked:
         return f"it contains the held-out example {leaked[0].id!r}"
-    return limits.unreadable(prompt)
+    return limits.exceeds_context(prompt)
 
 
 def _stands_in(words: str, text: str) -> bool:

@@ -60,13 +60,13 @@ def test_a_round_finds_prompts_that_show_the_rules():
 def test_a_prompt_that_the_model_cannot_read_is_not_tried():
     asked = []
 
-    def unreadable(names, prompt):
+    def exceeds_context(names, prompt):
         asked.append(tuple(names))
         return "too long for it" if prompt.demos else None
 
     for scope, names in (("task", ("toy",)), ("shared", ("toy", "other"))):
         fast = make(tasks={"toy": toy.task(), "other": toy.task(name="other")}, scope=scope)
-        fast = dataclasses.replace(fast, unreadable=unreadable)
+        fast = dataclasses.replace(fast, exceeds_context=exceeds_context)
         state, absorbed = absorb(fast, budget=300)
         reasons = [attempt["reason"] for attempt in absorbed.details["proposals"]]
         assert "too long for it" in reasons
@@ -192,8 +192,8 @@ class Crammer(toy.Policy):
 
 
 def test_a_child_worse_on_the_anchors_does_not_join():
-    def propose(parent, trials, context, rng):
-        words = " ".join(trial.example.input.split()[1] for trial in trials)
+    def propose(parent, answers, context, rng):
+        words = " ".join(answer.example.input.split()[1] for answer in answers)
         return contracts.Proposal(types.Prompt(f"Only: {words}"), "")  # overfits the minibatch
 
     fast = with_operator(propose, policy=Crammer())
@@ -265,7 +265,7 @@ def test_when_every_proposal_fails_the_round_failed_and_the_state_is_kept():
 def test_operators_that_work_go_on_when_one_fails():
     asked = []
 
-    def broken(parent, trials, context, rng):
+    def broken(parent, answers, context, rng):
         asked.append(parent)
         return contracts.Proposal(
             None, "down", types.Cost(reflection_calls=1, seconds=0.5), failed=True
@@ -353,12 +353,12 @@ def test_importing_the_channel_needs_no_dspy():
 def test_prompts_cannot_be_shared_where_a_seed_prompt_leaves_other_items_no_room():
     tasks = {"a": toy.task("a"), "b": toy.task("b", seed=10)}
 
-    def unreadable(names, prompt):
+    def exceeds_context(names, prompt):
         return "'x' needs 9 tokens" if len(names) > 1 else None
 
     def build(scope):
         settings = dataclasses.replace(SETTINGS, scope=scope)
-        return channel.build(tasks, lambda slow: toy.Policy(), settings, unreadable)
+        return channel.build(tasks, lambda slow: toy.Policy(), settings, exceeds_context)
 
     build("task")
     with pytest.raises(

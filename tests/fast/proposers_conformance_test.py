@@ -38,11 +38,11 @@ def propose(request, server):
     return proposers.PROPOSERS.build(request.param, options.get(request.param))
 
 
-def trials(failing):
+def answers(failing):
     return [
-        contracts.Trial(e, "dunno", toy.score("dunno", e))
+        contracts.Graded(e, "dunno", toy.score("dunno", e))
         if number < failing
-        else contracts.Trial(e, e.target, toy.score(e.target, e))
+        else contracts.Graded(e, e.target, toy.score(e.target, e))
         for number, e in enumerate(POOL[8:14])
     ]
 
@@ -52,7 +52,7 @@ def proposals(propose, seeds=range(8)):
     for parent in PARENTS:
         for failing in (1, 6):
             for seed in seeds:
-                yield parent, propose(parent, trials(failing), context, random.Random(seed))
+                yield parent, propose(parent, answers(failing), context, random.Random(seed))
 
 
 def test_is_deterministic_under_a_seed(propose):
@@ -105,4 +105,4 @@ def test_what_is_no_proposal_is_refused_by_name(given):
     mine = proposers.Weighted("mine", lambda *_: given, 1.0)
     context = contracts.Context(POOL, PARTNERS, LIMITS)
     with pytest.raises(proposers.ProposalError, match=r"proposer 'mine' gave .*it must give"):
-        proposers.ask(mine, PARENTS[0], trials(1), context, random.Random(0))
+        proposers.ask(mine, PARENTS[0], answers(1), context, random.Random(0))

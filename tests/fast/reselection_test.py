@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from fastslow import types
-from fastslow.fast import channel, evaluator, population, reselection
+from fastslow.fast import channel, population, prompt_scorer, reselection
 from fastslow.fast import settings as fast_settings
 from tests.fast import toy
 
@@ -163,7 +163,7 @@ def test_no_more_examples_are_measured_than_asked_for(examples):
     chosen = reselection.choose(
         reselection.Candidate(known(WORSE, GOOD), tasks),
         examples,
-        lambda task, budget: evaluator.Evaluator(
+        lambda task, budget: prompt_scorer.PromptScorer(
             policy, task.scorer, budget=budget, temperature=0.0, max_tokens=4, seed=0
         ),
         4,

@@ -69,13 +69,13 @@ def mixture(specification: Mapping[str, Mapping[str, Any]]) -> tuple[Weighted, .
 def ask(
     proposer: Weighted,
     parent: types.Prompt,
-    trials: Sequence[contracts.Trial],
+    answers: Sequence[contracts.Graded],
     context: contracts.Context,
     rng: random.Random,
 ) -> contracts.Proposal:
     """Return what the proposer makes of `parent`; raises ProposalError for what is no proposal."""
     with errors.during(f"proposer {proposer.name!r} was changing a prompt"):
-        given: Any = proposer.propose(parent, trials, context, rng)
+        given: Any = proposer.propose(parent, answers, context, rng)
     if isinstance(given, contracts.Proposal) and isinstance(given.prompt, types.Prompt | None):
         return given
     raise ProposalError(

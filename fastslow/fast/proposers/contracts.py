@@ -1,4 +1,4 @@
-"""What a proposer is given and what it answers."""
+"""What a proposer is given and what it returns."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import NamedTuple, Protocol
 from fastslow import types
 
 
-class Trial(NamedTuple):
-    """What the current model answered to one example under one prompt, and how it was scored."""
+class Graded(NamedTuple):
+    """The current model's answer to an example under some prompt, and its score."""
 
     example: types.Example
     text: str
@@ -23,7 +23,8 @@ class Limits(NamedTuple):
     max_demos: int
     max_lessons: int
     max_chars: int  # of all texts of a prompt together
-    unreadable: Callable[[types.Prompt], str | None] = lambda prompt: None  # why, to the model
+    # The reason why the prompt exceeds the context, or None.
+    exceeds_context: Callable[[types.Prompt], str | None] = lambda prompt: None
 
 
 class Context(NamedTuple):
@@ -53,17 +54,17 @@ class Proposer(Protocol):
     def __call__(
         self,
         parent: types.Prompt,
-        trials: Sequence[Trial],
+        answers: Sequence[Graded],
         context: Context,
         rng: random.Random,
     ) -> Proposal:
-        """Return a changed `parent`; `trials` are its answers on a minibatch of the pool."""
+        """Return a changed `parent`; `answers` are its answers to a minibatch of the pool."""
         ...
 
 
-def failures(trials: Sequence[Trial]) -> list[Trial]:
-    """Return the trials with less than full reward."""
-    return [trial for trial in trials if trial.score.value < 1.0]
+def failures(answers: Sequence[Graded]) -> list[Graded]:
+    """Return the answers with less than full reward."""
+    return [answer for answer in answers if answer.score.value < 1.0]
 
 
 def demo(example: types.Example) -> types.Demo:

@@ -14,11 +14,11 @@ def build() -> contracts.Proposer:
 
     def propose(
         parent: types.Prompt,
-        trials: Sequence[contracts.Trial],
+        answers: Sequence[contracts.Graded],
         context: contracts.Context,
         rng: random.Random,
     ) -> contracts.Proposal:
-        del trials
+        del answers
         partners = [other for other in context.partners if other != parent]
         if not partners:
             return contracts.Proposal(None, "there is no second prompt to cross with")

@@ -22,11 +22,11 @@ def build(size: int | None = None) -> contracts.Proposer:
 
     def propose(
         parent: types.Prompt,
-        trials: Sequence[contracts.Trial],
+        answers: Sequence[contracts.Graded],
         context: contracts.Context,
         rng: random.Random,
     ) -> contracts.Proposal:
-        del trials
+        del answers
         allowed = context.limits.max_demos
         half = len(context.pool) // 2  # the other half stays unseen, to compare prompts on
         most = allowed if size is None else min(size, allowed)

@@ -14,14 +14,14 @@ def build() -> contracts.Proposer:
 
     def propose(
         parent: types.Prompt,
-        trials: Sequence[contracts.Trial],
+        answers: Sequence[contracts.Graded],
         context: contracts.Context,
         rng: random.Random,
     ) -> contracts.Proposal:
         if not parent.demos:
             return contracts.Proposal(None, "the prompt shows no demonstrations to edit")
         change = rng.choice((_reorder, _exchange, _correct))
-        demos, reason = change(parent.demos, trials, context, rng)
+        demos, reason = change(parent.demos, answers, context, rng)
         child = demonstrations.fitting(parent, demos, context.limits)
         if child == parent:
             return contracts.Proposal(None, f"nothing changed: {reason}")
@@ -34,7 +34,7 @@ Edit = tuple[Sequence[types.Demo], str]
 _Change = Callable[
     [
         tuple[types.Demo, ...],
-        Sequence[contracts.Trial],
+        Sequence[contracts.Graded],
         contracts.Context,
         random.Random,
     ],
@@ -44,7 +44,7 @@ _Change = Callable[
 
 def _reorder(
     demos: tuple[types.Demo, ...],
-    trials: Sequence[contracts.Trial],
+    answers: Sequence[contracts.Graded],
     context: contracts.Context,
     rng: random.Random,
 ) -> Edit:
@@ -53,7 +53,7 @@ def _reorder(
 
 def _exchange(
     demos: tuple[types.Demo, ...],
-    trials: Sequence[contracts.Trial],
+    answers: Sequence[contracts.Graded],
     context: contracts.Context,
     rng: random.Random,
 ) -> Edit:
@@ -69,12 +69,12 @@ def _exchange(
 
 def _correct(
     demos: tuple[types.Demo, ...],
-    trials: Sequence[contracts.Trial],
+    answers: Sequence[contracts.Graded],
     context: contracts.Context,
     rng: random.Random,
 ) -> Edit:
     """Append a failed example with its true answer; the first demonstrations make room for it."""
-    failed = _unused([trial.example for trial in contracts.failures(trials)], demos)
+    failed = _unused([answer.example for answer in contracts.failures(answers)], demos)
     if not failed:
         return demos, "no failed example that is not shown already"
     longer = (*demos, rng.choice(failed))

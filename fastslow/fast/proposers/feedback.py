@@ -17,14 +17,14 @@ def build(template: str = "feedback") -> contracts.Proposer:
 
     def propose(
         parent: types.Prompt,
-        trials: Sequence[contracts.Trial],
+        answers: Sequence[contracts.Graded],
         context: contracts.Context,
         rng: random.Random,
     ) -> contracts.Proposal:
         lines = [
             line
-            for trial in contracts.failures(trials)
-            if (text := trial.score.feedback.strip().rstrip("."))
+            for answer in contracts.failures(answers)
+            if (text := answer.score.feedback.strip().rstrip("."))
             and (line := templates.fill(template, feedback=text)) not in parent.lessons
         ]
         if not lines or not context.limits.max_lessons:

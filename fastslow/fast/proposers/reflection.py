@@ -41,7 +41,7 @@ def build(
 
     def propose(
         parent: types.Prompt,
-        trials: Sequence[contracts.Trial],
+        answers: Sequence[contracts.Graded],
         context: contracts.Context,
         rng: random.Random,
     ) -> contracts.Proposal:
@@ -50,7 +50,7 @@ def build(
             timeout=timeout,
             **_access(api_base, os.environ.get(api_key_variable)),
         )
-        question = _question(template, parent, trials, context.limits)
+        question = _question(template, parent, answers, context.limits)
         limits = {"temperature": temperature, "max_tokens": max_tokens}
         return ask(lm, question, parent, rng, **limits)
 
@@ -105,14 +105,14 @@ def extract(answer: str) -> str | None:
 def _question(
     template: str,
     parent: types.Prompt,
-    trials: Sequence[contracts.Trial],
+    answers: Sequence[contracts.Graded],
     limits: contracts.Limits,
 ) -> str:
     shown = [
         templates.fill(
-            "trial", input=t.example.input, answer=t.text.strip(), feedback=t.score.feedback
+            "trial", input=a.example.input, answer=a.text.strip(), feedback=a.score.feedback
         )
-        for t in trials
+        for a in answers
     ]
     rest = prompt_lib.size(parent) - len(parent.instruction)
     return templates.fill(

@@ -20,20 +20,20 @@ def build(template: str = "reflexion") -> contracts.Proposer:
 
     def propose(
         parent: types.Prompt,
-        trials: Sequence[contracts.Trial],
+        answers: Sequence[contracts.Graded],
         context: contracts.Context,
         rng: random.Random,
     ) -> contracts.Proposal:
-        failed = contracts.failures(trials)
+        failed = contracts.failures(answers)
         if not failed or not context.limits.max_lessons:
             return contracts.Proposal(None, "no failure to remember")
-        trial = rng.choice(failed)
+        answer = rng.choice(failed)
         line = templates.fill(
             template,
-            input=trial.example.input,
-            answer=trial.text.strip(),
-            feedback=trial.score.feedback.strip().rstrip("."),
-            target=trial.example.target,
+            input=answer.example.input,
+            answer=answer.text.strip(),
+            feedback=answer.score.feedback.strip().rstrip("."),
+            target=answer.example.target,
         )
         child = contracts.remember(parent, line, context.limits)
         return contracts.Proposal(child, "remembered a failure")

@@ -15,11 +15,11 @@ def build() -> contracts.Proposer:
 
     def propose(
         parent: types.Prompt,
-        trials: Sequence[contracts.Trial],
+        answers: Sequence[contracts.Graded],
         context: contracts.Context,
         rng: random.Random,
     ) -> contracts.Proposal:
-        del trials, context
+        del answers, context
         shorter = [*_without_demo(parent), *_without_lesson(parent), *_without_sentence(parent)]
         if not shorter:
             return contracts.Proposal(None, "the prompt has nothing that can be dropped")

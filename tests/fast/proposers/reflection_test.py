@@ -11,7 +11,7 @@ from tests.fast import chat_server, toy
 
 PARENT = types.Prompt("Transform the word.", lessons=("Mind the rule.",))
 EXAMPLE = toy.examples(1, 0)[0]
-TRIALS = [contracts.Trial(EXAMPLE, " dunno", toy.score("dunno", EXAMPLE))]
+ANSWERS = [contracts.Graded(EXAMPLE, " dunno", toy.score("dunno", EXAMPLE))]
 CONTEXT = contracts.Context((), (), contracts.Limits(4, 3, 500))
 
 
@@ -23,7 +23,7 @@ def server():
 
 def ask(url, seed=0, **options):
     propose = reflection.build("openai/tiny", api_base=url, **{"timeout": 10.0, **options})
-    return propose(PARENT, TRIALS, CONTEXT, random.Random(seed))
+    return propose(PARENT, ANSWERS, CONTEXT, random.Random(seed))
 
 
 def test_the_block_of_the_answer_becomes_the_instruction(server):
@@ -41,7 +41,7 @@ def test_the_question_holds_instruction_answers_feedback_and_seed(server):
     ask(server.url, seed=2)
     first, second = server.requests
     question = first["messages"][0]["content"]
-    for text in (PARENT.instruction, EXAMPLE.input, "dunno", TRIALS[0].score.feedback):
+    for text in (PARENT.instruction, EXAMPLE.input, "dunno", ANSWERS[0].score.feedback):
         assert text in question
     assert first["model"] == "tiny"
     assert (first["temperature"], first["max_completion_tokens"]) == (0.7, 99)

@@ -16,7 +16,7 @@ class BudgetError(RuntimeError):
     """More metric calls were asked for than are left: the caller did not look at `price`."""
 
 
-class Evaluator:
+class PromptScorer:
     """Scores (prompt, example) pairs and counts what that costs.
 
     It lives as long as one round and holds one policy, whose weights are frozen: a pair asked for
@@ -39,7 +39,7 @@ class Evaluator:
         self.budget = budget
         self._sampling = {"temperature": temperature, "max_tokens": max_tokens}
         self._seed = seed
-        self._known: dict[tuple[types.Prompt, str], contracts.Trial] = {}
+        self._known: dict[tuple[types.Prompt, str], contracts.Graded] = {}
 
     @property
     def remaining(self) -> int:
@@ -50,7 +50,7 @@ class Evaluator:
         """Return the metric calls that these jobs would take."""
         return len(self._missing(jobs))
 
-    def __call__(self, jobs: Sequence[Job]) -> list[list[contracts.Trial]]:
+    def __call__(self, jobs: Sequence[Job]) -> list[list[contracts.Graded]]:
         """Answer and score every example under every job's prompt, as one batch for the policy.
 
         Raises BudgetError, before anything is asked, if that takes more calls than remain.
@@ -76,4 +76,4 @@ class Evaluator:
         self.cost += cost + types.Cost(metric_calls=len(pairs))
         for (prompt, example), completion in zip(pairs, completions, strict=True):
             score = scorers.score(self._scorer, completion.answer, example)
-            self._known[prompt, example.id] = contracts.Trial(example, completion.answer, score)
+            self._known[prompt, example.id] = contracts.Graded(example, completion.answer, score)

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from fastslow import types
-from fastslow.fast import evaluator
+from fastslow.fast import prompt_scorer
 from tests.fast import toy
 
 
 def make(policy, budget=100):
-    return evaluator.Evaluator(
+    return prompt_scorer.PromptScorer(
         policy, toy.score, budget=budget, temperature=0.0, max_tokens=4, seed=1
     )
 
@@ -17,12 +17,12 @@ def test_all_jobs_are_one_batch_and_every_call_is_counted():
     evaluate = make(policy)
     items = toy.examples(6, 0)
     other = types.Prompt("upper reverse double")
-    trials = evaluate([(toy.SEED, items[:4]), (other, items)])
+    answers = evaluate([(toy.SEED, items[:4]), (other, items)])
     assert policy.batches == [10]
     assert evaluate.cost == types.Cost(prompt_tokens=100, metric_calls=10)
     assert evaluate.remaining == 90
-    assert [t.score.value for t in trials[0]] == [0.0] * 4
-    assert [t.text for t in trials[1]] == [e.target for e in items]
+    assert [a.score.value for a in answers[0]] == [0.0] * 4
+    assert [a.text for a in answers[1]] == [e.target for e in items]
 
 
 def test_a_pair_seen_before_is_free_and_the_price_says_so():
@@ -32,14 +32,14 @@ def test_a_pair_seen_before_is_free_and_the_price_says_so():
     evaluate([(toy.SEED, items[:4])])
     jobs = [(toy.SEED, items), (toy.SEED, items[2:])]
     assert evaluate.price(jobs) == 2
-    assert [t.example for t in evaluate(jobs)[0]] == list(items)
+    assert [a.example for a in evaluate(jobs)[0]] == list(items)
     assert policy.batches == [4, 2]
 
 
 def test_nothing_is_asked_beyond_the_budget():
     policy = toy.Policy()
     evaluate = make(policy, budget=5)
-    with pytest.raises(evaluator.BudgetError, match="6 metric calls wanted, 5 left"):
+    with pytest.raises(prompt_scorer.BudgetError, match="6 metric calls wanted, 5 left"):
         evaluate([(toy.SEED, toy.examples(6, 0))])
     assert policy.batches == []
 
@@ -57,6 +57,6 @@ def test_an_answer_that_was_cut_is_not_the_right_one(monkeypatch):
     policy, (example,) = toy.Policy(), toy.examples(1, 0)
     cut = types.Completion(example.target, np.arange(2), np.zeros(2, np.float32), False)
     monkeypatch.setattr(policy, "complete", lambda *args, **how: ([cut], types.Cost()))
-    ((trial,),) = make(policy)([(toy.SEED, [example])])
-    assert trial.text == example.target + "…"
-    assert trial.score.value == 0.0
+    ((answer,),) = make(policy)([(toy.SEED, [example])])
+    assert answer.text == example.target + "…"
+    assert answer.score.value == 0.0
