@@ -11,7 +11,6 @@ from fastslow import registry, seeds, types
 from fastslow.diagnostics import contracts
 from fastslow.diagnostics import subject as subjects
 from fastslow.fast import prompt as prompts
-from fastslow.fast.proposers import contracts as proposer_contracts
 from fastslow.fast.proposers import demonstrations
 from fastslow.streams import evals_short
 
@@ -80,9 +79,7 @@ def asked(found: types.Task, prompt: str, demos: int) -> types.Task:
         return dataclasses.replace(found, seed_prompt=_read(pathlib.Path(prompt)))
     rng = random.Random(seeds.derive(0, "held-out", found.name))
     shown = demonstrations.covering(found.train, demos, rng)
-    showing = found.seed_prompt._replace(
-        demos=tuple(proposer_contracts.demo(example) for example in shown)
-    )
+    showing = found.seed_prompt._replace(demos=tuple(prompts.demo(example) for example in shown))
     left = tuple(example for example in found.train if example not in shown)
     if not left:
         raise contracts.NotApplicableError(

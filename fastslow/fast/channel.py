@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from fastslow import config, seeds, types
+from fastslow import config, seeds, texts, types
 from fastslow.fast import gepa_round, population, prompt_scorer, proposers, reselection, validity
 from fastslow.fast import prompt as prompt_lib
 from fastslow.fast import settings as fast_settings
@@ -251,7 +251,7 @@ def split(
     demonstrate an example that comes again), at most half of them. Repeated inputs count once. The
     pool is the rest, without examples that contain an anchor or a validation example.
     """
-    distinct = list({validity.normal(e.input): e for e in reversed(examples)}.values())[::-1]
+    distinct = list({texts.normalised(e.input): e for e in reversed(examples)}.values())[::-1]
     known = [e.input for p in start for e in validity.shown(p, [*distinct, *validation])]
     unshown = [example for example in distinct if example.input not in known]
     anchors = rng.sample(unshown, min(anchor_size, len(unshown) // 2))
@@ -260,7 +260,7 @@ def split(
     pool = [
         example
         for example in distinct
-        if not validity.shown(types.Prompt(demos=(contracts.demo(example),)), protected)
+        if not validity.shown(types.Prompt(demos=(prompt_lib.demo(example),)), protected)
     ]
     return gepa_round.Data(anchors, pool, protected)
 

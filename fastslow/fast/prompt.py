@@ -38,6 +38,11 @@ def system_text(prompt: types.Prompt) -> str:
     return "\n\n".join(part for part in (prompt.instruction, lessons) if part)
 
 
+def demo(example: types.Example) -> types.Demo:
+    """Return the demonstration of an example: its input with its target as the answer."""
+    return types.Demo(example.input, example.target)
+
+
 def size(prompt: types.Prompt) -> int:
     """Return the number of characters of all texts of the prompt."""
     return len(system_text(prompt)) + sum(len(d.input) + len(d.output) for d in prompt.demos)

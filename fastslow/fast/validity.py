@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from fastslow import types
+from fastslow import texts, types
 from fastslow.fast import prompt as prompt_lib
 from fastslow.fast.proposers import contracts
 
@@ -18,14 +18,14 @@ def shown(prompt: types.Prompt, examples: Sequence[types.Example]) -> list[types
     An input is shown when it equals the input of a demonstration, or has at least six characters
     and stands anywhere in the prompt's texts as whole words ("1 + 2" is not shown by "1 + 23").
     """
-    demos = {normal(demo.input) for demo in prompt.demos}
-    texts = normal("\n".join((prompt_lib.system_text(prompt), *map("\n".join, prompt.demos))))
-    found = []
-    for example in examples:
-        text = normal(example.input)
-        if text in demos or (len(text) >= _SHORTEST_COPY and _stands_in(text, texts)):
-            found.append(example)
-    return found
+    demos = {texts.normalised(demo.input) for demo in prompt.demos}
+    parts = (prompt_lib.system_text(prompt), *map("\n".join, prompt.demos))
+    whole = texts.normalised("\n".join(parts))
+
+    def is_shown(text: str) -> bool:
+        return text in demos or (len(text) >= _SHORTEST_COPY and _stands_in(text, whole))
+
+    return [example for example in examples if is_shown(texts.normalised(example.input))]
 
 
 def objection(
@@ -49,8 +49,3 @@ def objection(
 def _stands_in(words: str, text: str) -> bool:
     # The plain search is far cheaper and nearly always says no.
     return words in text and bool(re.search(rf"(?<!\w){re.escape(words)}(?!\w)", text))
-
-
-def normal(text: str) -> str:
-    """Return the text in lower case with single spaces: what counts as the same input."""
-    return " ".join(text.casefold().split())

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from fastslow import seeds, types
+from fastslow import seeds, texts, types
 from fastslow.streams import errors
 
 Examples: TypeAlias = tuple[types.Example, ...]
@@ -25,7 +25,7 @@ class Splits(NamedTuple):
 
 def normalised_input(example: types.Example) -> str:
     """Return the input text without differences of case and white space."""
-    return " ".join(example.input.casefold().split())
+    return texts.normalised(example.input)
 
 
 def distinct(examples: Iterable[types.Example]) -> Examples:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from fastslow import types
 from fastslow.evaluation import scorers
+from fastslow.fast import prompt as prompts
 from fastslow.streams import errors, splits
 
 VALIDATION = 64  # default sizes of the splits that are not trained on, in examples
@@ -65,7 +66,7 @@ def demonstrated(task: types.Task, count: int, seed: int) -> types.Task:
         by_target[example.target].append(example)
     in_turn = itertools.zip_longest(*by_target.values())
     drawn = [example for turn in in_turn for example in turn if example is not None][:count]
-    demos = tuple(types.Demo(e.input, e.target) for e in rng.sample(drawn, count))
+    demos = tuple(prompts.demo(example) for example in rng.sample(drawn, count))
     prompt = task.seed_prompt._replace(demos=task.seed_prompt.demos + demos)
     train = tuple(example for example in task.train if example not in drawn)
     return dataclasses.replace(task, train=train, seed_prompt=prompt)

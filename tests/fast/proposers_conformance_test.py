@@ -6,6 +6,7 @@ import random
 import pytest
 
 from fastslow import types
+from fastslow.fast import prompt as prompt_lib
 from fastslow.fast import proposers, validity
 from fastslow.fast.proposers import contracts
 from tests.fast import chat_server, toy
@@ -13,14 +14,14 @@ from tests.fast import chat_server, toy
 POOL = toy.examples(18, 1)
 ANCHORS = toy.examples(12, 2)
 LIMITS = contracts.Limits(max_demos=3, max_lessons=2, max_chars=400)
-DEMOS = tuple(contracts.demo(e) for e in POOL[:3])
+DEMOS = tuple(prompt_lib.demo(e) for e in POOL[:3])
 PARENTS = (
     toy.SEED,
     types.Prompt("Transform the word. Say nothing else.", DEMOS),
     types.Prompt("Transform.", DEMOS[:1], ("Mind the rule.", "Be short.")),
     types.Prompt("Transform.", demos=(), lessons=("Mind the rule.",)),
 )
-PARTNERS = (*PARENTS, types.Prompt("Change the word.", tuple(map(contracts.demo, POOL[5:8]))))
+PARTNERS = (*PARENTS, types.Prompt("Change the word.", tuple(map(prompt_lib.demo, POOL[5:8]))))
 
 
 @pytest.fixture(scope="module")

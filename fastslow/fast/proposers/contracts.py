@@ -67,11 +67,6 @@ def failures(answers: Sequence[Graded]) -> list[Graded]:
     return [answer for answer in answers if answer.score.value < 1.0]
 
 
-def demo(example: types.Example) -> types.Demo:
-    """Return the demonstration of an example: its input with its true answer."""
-    return types.Demo(example.input, example.target)
-
-
 def remember(parent: types.Prompt, line: str, limits: Limits) -> types.Prompt:
     """Append a lesson; the oldest ones make room for it."""
     return parent._replace(lessons=(*parent.lessons, line)[-limits.max_lessons :])

@@ -31,7 +31,7 @@ def build(size: int | None = None) -> contracts.Proposer:
         half = len(context.pool) // 2  # the other half stays unseen, to compare prompts on
         most = allowed if size is None else min(size, allowed)
         drawn = covering(context.pool, min(most, max(1, half)), rng)
-        demos = [contracts.demo(example) for example in drawn]
+        demos = [prompt_lib.demo(example) for example in drawn]
         child = fitting(parent, demos, context.limits)
         if not child.demos:
             return contracts.Proposal(None, "no example of the lesson fits into the prompt")

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from fastslow import types
+from fastslow.fast import prompt as prompt_lib
 from fastslow.fast.proposers import contracts, demonstrations
 
 
@@ -83,4 +84,4 @@ def _correct(
 
 def _unused(examples: Sequence[types.Example], demos: Sequence[types.Demo]) -> list[types.Demo]:
     shown = {demo.input for demo in demos}
-    return [contracts.demo(e) for e in examples if e.input not in shown]
+    return [prompt_lib.demo(e) for e in examples if e.input not in shown]
