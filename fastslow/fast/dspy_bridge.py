@@ -19,7 +19,6 @@ import concurrent.futures
 import contextlib
 import io
 import json
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +32,7 @@ from dspy.utils import exceptions
 
 from fastslow import errors, seeds, types
 from fastslow.evaluation import scorers
+from fastslow.fast import dspy_log
 from fastslow.fast import prompt as prompt_lib
 
 _GATHER_SECONDS = 0.005  # for DSPy's other threads to hand in their requests
@@ -246,15 +246,9 @@ def session(policy: types.Policy, **options: Any) -> Iterator[dspy.LM]:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Hide what optimizers log and print in this block; their progress bars heed no setting."""
-    logger = logging.getLogger("dspy")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
     sink = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
-            yield
-    finally:
-        logger.setLevel(level)
+    with dspy_log.silenced(), contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
+        yield
 
 
 def example(item: types.Example) -> dspy.Example:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import os
 import random
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from fastslow import types
+from fastslow.fast import dspy_log, templates
 from fastslow.fast import prompt as prompt_lib
-from fastslow.fast import templates
 from fastslow.fast.proposers import contracts
 
 _BLOCK = re.compile(r"^```[a-z]*\n(.*?)\n?```\s*$", re.MULTILINE | re.DOTALL)
@@ -71,7 +69,7 @@ def ask(
     )
     started = time.monotonic()
     try:
-        with _quiet():
+        with dspy_log.silenced():  # what it would say is in the proposal's reason
             response = lm(request)
     except (exceptions.DSPyError, OSError) as error:
         cost = types.Cost(reflection_calls=1, seconds=time.monotonic() - started)
@@ -136,15 +134,3 @@ def _connect(model: str, **connection: Any) -> Any:
     import dspy
 
     return dspy.LM(model, cache=False, num_retries=0, **connection)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep DSPy's warnings out of the run's output: what they say is in the proposal's reason."""
-    logger = logging.getLogger("dspy")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
