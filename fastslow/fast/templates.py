@@ -1,4 +1,4 @@
-"""Prompts and templates in Markdown files: those of the package `prompts`, or the user's own."""
+"""Templates in Markdown files: those of the package `prompts`, or the user's own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import pathlib
 import string
 from collections.abc import Iterable
 
-from fastslow import registry, types
-from fastslow.fast import prompt as prompt_lib
+from fastslow import registry
 
 
 def names() -> tuple[str, ...]:
@@ -46,11 +45,6 @@ def fill(name: str, **values: object) -> str:
 def check(name: str, *keys: str) -> None:
     """Raise as `fill` does with these keys, before it is needed."""
     fill(name, **dict.fromkeys(keys, ""))
-
-
-def prompt(name: str) -> types.Prompt:
-    """Return the prompt in file `name`, in the form of `prompt.from_markdown`."""
-    return prompt_lib.from_markdown(text(name))
 
 
 def hashes(own: Iterable[str] = ()) -> dict[str, str]:

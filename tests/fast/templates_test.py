@@ -3,7 +3,7 @@ import pathlib
 
 import pytest
 
-from fastslow import registry, types
+from fastslow import registry
 from fastslow.fast import templates
 from fastslow.fast.proposers import feedback
 
@@ -39,8 +39,8 @@ def test_an_unknown_name_suggests_the_nearest():
 
 def test_a_path_is_the_users_own_file(tmp_path):
     path = tmp_path / "mine.md"
-    path.write_text("## Instruction\n\nMine.\n")
-    assert templates.prompt(str(path)) == types.Prompt("Mine.")
+    path.write_text("Mine: $feedback.\n")
+    assert templates.text(str(path)) == "Mine: $feedback.\n"
 
 
 @pytest.mark.parametrize(

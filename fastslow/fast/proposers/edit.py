@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import TypeAlias
 
 from fastslow import types
 from fastslow.fast import prompt as prompt_lib
@@ -31,16 +32,7 @@ def build() -> contracts.Proposer:
     return propose
 
 
-Edit = tuple[Sequence[types.Demo], str]
-_Change = Callable[
-    [
-        tuple[types.Demo, ...],
-        Sequence[contracts.Graded],
-        contracts.Context,
-        random.Random,
-    ],
-    Edit,
-]
+_Edit: TypeAlias = tuple[Sequence[types.Demo], str]  # the new demonstrations, and what was done
 
 
 def _reorder(
@@ -48,7 +40,7 @@ def _reorder(
     answers: Sequence[contracts.Graded],
     context: contracts.Context,
     rng: random.Random,
-) -> Edit:
+) -> _Edit:
     return rng.sample(demos, len(demos)), "reordered the demonstrations"
 
 
@@ -57,7 +49,7 @@ def _exchange(
     answers: Sequence[contracts.Graded],
     context: contracts.Context,
     rng: random.Random,
-) -> Edit:
+) -> _Edit:
     """Replace one demonstration by another with the same answer, so that labels stay covered."""
     place = rng.randrange(len(demos))
     fresh = _unused(context.pool, demos)
@@ -73,7 +65,7 @@ def _correct(
     answers: Sequence[contracts.Graded],
     context: contracts.Context,
     rng: random.Random,
-) -> Edit:
+) -> _Edit:
     """Append a failed example with its true answer; the first demonstrations make room for it."""
     failed = _unused([answer.example for answer in contracts.failures(answers)], demos)
     if not failed:
