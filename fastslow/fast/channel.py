@@ -274,16 +274,16 @@ def _verdict(
         return "failed", f"every proposal failed: {failed[-1].reason}"
     if new.prompts == old and not tried:
         return "rejected", "the parents made no error on their minibatches"
-    # A second model that never answers would else be in the records alone.
+    # Otherwise only the records would show that a second model never answers.
     trouble = f"; {len(failed)} failed, the last: {failed[-1].reason}" if failed else ""
     if new.prompts == old:
         scored = sum(attempt.outcome == "scored" for attempt in tried)
-        told = f"none of {len(tried)} proposals joined the population"
-        return "rejected", f"{told}, {scored} got beyond a minibatch{trouble}"
+        none = f"none of {len(tried)} proposals joined the population"
+        return "rejected", f"{none}, {scored} got beyond a minibatch{trouble}"
     added = len(set(new.prompts) - set(old))
     dropped = len(set(old) - set(new.prompts))
-    told = f"{added} prompt(s) joined, {dropped} left, {len(new.prompts)} remain"
-    return "changed", told + trouble
+    exchange = f"{added} prompt(s) joined, {dropped} left, {len(new.prompts)} remain"
+    return "changed", exchange + trouble
 
 
 def _installed(

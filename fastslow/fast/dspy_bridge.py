@@ -100,9 +100,9 @@ class PolicyEngine:
                 f"this engine serves {self.model!r}, not {request.model!r}: build a new LM for "
                 "other weights"
             )
-        asked = [name for name in _UNSUPPORTED if getattr(request.config, name)]
-        if asked or request.tools:
-            raise lm15.UnsupportedFeatureError(f"not supported: {', '.join(asked) or 'tools'}")
+        refused = [name for name in _UNSUPPORTED if getattr(request.config, name)]
+        if refused or request.tools:
+            raise lm15.UnsupportedFeatureError(f"not supported: {', '.join(refused) or 'tools'}")
 
     def _enter(self, request: lm15.Request) -> _Call:
         config = request.config
@@ -305,16 +305,16 @@ def _turn(fields: Mapping[str, Any], values: Mapping[str, Any]) -> str:
 
 def _lines(names: Sequence[str], completion: str) -> dict[str, str]:
     """Return the text after each "name:" at the start of a line, up to the next such line."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     current = None
     for line in completion.splitlines():
         name, colon, rest = line.partition(":")
         if colon and name.strip() in names:
             current = name.strip()
-            found[current] = rest.strip()
+            texts[current] = rest.strip()
         elif current is not None:
-            found[current] += f"\n{line}"
-    return {name: text.strip() for name, text in found.items()}
+            texts[current] += f"\n{line}"
+    return {name: text.strip() for name, text in texts.items()}
 
 
 def _messages(request: lm15.Request) -> tuple[types.Message, ...]:

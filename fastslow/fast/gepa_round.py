@@ -101,7 +101,8 @@ def price(start: int, data: Data, minibatch: int) -> int:
 def run(start: Sequence[types.Prompt], setup: Setup, on_step: OnStep | None = None) -> Result:
     """Improve the prompts `start` within the scorer's budget, which must be at least `price`.
 
-    `on_step` is told after every step how much of that is spent, and the best mean reward so far.
+    `on_step` is called at the start and after every step: with the metric calls spent, the budget,
+    and the best mean reward so far.
     """
     evaluate = setup.evaluate
     members = _score(start, setup.data.anchors, evaluate)
@@ -138,7 +139,7 @@ def _score(
 
 
 def _draw(state: _Round) -> list[prompt_scorer.Job]:
-    """Draw a parent and its minibatch for each proposal that the budget can see through."""
+    """Draw a parent and its minibatch for each proposal, as many as the budget pays for."""
     setup = state.setup
     minibatches: dict[types.Prompt, Sequence[types.Example]] = {}
     slots: list[prompt_scorer.Job] = []

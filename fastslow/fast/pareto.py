@@ -1,4 +1,4 @@
-"""Who is a parent and who stays: selection by reward on single examples (GEPA, arXiv 2507.19457).
+"""Selection of parents and survivors by reward on single examples (GEPA, arXiv 2507.19457).
 
 This is the only module that uses the gepa package, and it uses one function of it. The rest of gepa
 0.1.4 does not suit a light round on moving weights: its engine and `dspy.GEPA` keep scores of old
@@ -30,7 +30,7 @@ def keep(members: Sequence[population.Member], size: int) -> tuple[population.Me
     The frontier: the best mean, and all that are best on at least one example and dominated by no
     other prompt (as good everywhere, better somewhere; of equals the earlier stays). Answers are
     given with the best mean, which with graded rewards may be best on no single example. The gepa
-    package removes more, every prompt whose examples are also won by others.
+    package removes more: every prompt whose examples are also won by others.
     """
     scores = [member.scores for member in members]
     best_mean = max(range(len(members)), key=lambda index: members[index].mean)

@@ -35,8 +35,8 @@ def build(
 
     The factory gets `seed` and `order_seed` if its signature has them. Raises
     registry.UnknownNameError for unknown names and options, registry.PluginError for a factory of
-    one's own that fails, and errors.StreamError for what is no stream and for tasks and events that
-    cannot be used, see `schedule.check_task` and `schedule.check_events`.
+    one's own that fails, and errors.StreamError where it returns no stream, or one with unusable
+    tasks or events, see `schedule.check_task` and `schedule.check_events`.
     """
     name, implied = resolve(spec)
     chosen = {**implied, **(options or {})}

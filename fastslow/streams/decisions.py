@@ -27,7 +27,7 @@ class Decision(NamedTuple):
     statement: str
     source: Answers  # how the set itself answers
     words: Answers  # how a person might
-    asked: str = ""  # what every input of the set begins with: left out, it tells the format
+    prefix: str = ""  # of every input of the set; left out, because it tells the format
 
 
 DECISIONS: Mapping[str, Decision] = {
@@ -45,7 +45,7 @@ DECISIONS: Mapping[str, Decision] = {
         "the word has to do with food",
         source=Answers("Yes", "No"),
         words=Answers("food", "other"),
-        asked="Is the following string a food item or related to food? ",
+        prefix="Is the following string a food item or related to food? ",
     ),
     "heart_disease": Decision(
         "the patient has heart disease",
@@ -74,10 +74,10 @@ def split(
     decision = get(skill)
     _, examples = evals_short.usable(skill, split_seed)
     if not balanced:
-        bare = [_without(example, decision.asked) for example in examples]
+        bare = [_without(example, decision.prefix) for example in examples]
         return splits.split(bare, validation=validation, test=test, seed=split_seed)
     equal = splits.balanced(examples, split_seed)
-    bare = [_without(example, decision.asked) for example in equal]
+    bare = [_without(example, decision.prefix) for example in equal]
     return splits.stratified(bare, validation=validation, test=test, seed=split_seed)
 
 
@@ -99,14 +99,14 @@ def task(
 
 def instruction(skill: str, answers: Answers | None) -> str:
     """Return what a seed prompt says: what to decide, and the answers unless they are None."""
-    asked = f"Decide whether {get(skill).statement}."
+    question = f"Decide whether {get(skill).statement}."
     if answers is None:
-        return f"{asked} Answer in the agreed form."
-    return f"{asked} Answer {answers.yes} if so, {answers.no} if not, and nothing else."
+        return f"{question} Answer in the agreed form."
+    return f"{question} Answer {answers.yes} if so, {answers.no} if not, and nothing else."
 
 
-def _without(example: types.Example, asked: str) -> types.Example:
-    return example._replace(input=example.input.removeprefix(asked))
+def _without(example: types.Example, prefix: str) -> types.Example:
+    return example._replace(input=example.input.removeprefix(prefix))
 
 
 def _relabelled(

@@ -48,7 +48,7 @@ def _tasks(
         raise errors.StreamError(f"length must be at least 2 (a write and a read), got {length}")
     probabilities = {NAME: ignore, f"{NAME}_sparse": sparse, f"{NAME}_dense": dense}
     taken: set[str] = set()
-    made = []
+    tasks = []
     for name, probability in probabilities.items():
         if not 0 <= probability <= 1:
             raise errors.StreamError(f"{name}: {probability} is no probability")
@@ -58,8 +58,8 @@ def _tasks(
         items = generated.distinct(name, draw, size, seed, taken)
         parts = splits.stratified(items, validation=validation, test=test, seed=split_seed)
         prompt = types.Prompt(INSTRUCTION)
-        made.append(types.Task(name, *parts, scorers.exact_match, prompt, kind=skills.KIND))
-    return made
+        tasks.append(types.Task(name, *parts, scorers.exact_match, prompt, kind=skills.KIND))
+    return tasks
 
 
 stream = schedule.scheduled(_tasks, taught=(NAME,))

@@ -22,16 +22,16 @@ def distinct(name: str, draw: Draw, count: int, seed: int, taken: set[str]) -> s
     the rule does not give that many.
     """
     rng = np.random.default_rng(seed)
-    found: list[types.Example] = []
+    drawn: list[types.Example] = []
     for _ in range(_TRIES * count):
-        if len(found) == count:
+        if len(drawn) == count:
             break
         example = draw(rng)
         if example.input not in taken:
             taken.add(example.input)
-            found.append(example._replace(id=f"{name}-{len(found)}"))
-    if len(found) < count:
+            drawn.append(example._replace(id=f"{name}-{len(drawn)}"))
+    if len(drawn) < count:
         raise errors.StreamError(
-            f"{name}: only {len(found)} of {count} different items found; make them longer"
+            f"{name}: only {len(drawn)} of {count} different items found; make them longer"
         )
-    return tuple(found)
+    return tuple(drawn)

@@ -46,7 +46,7 @@ def stream(path: str) -> list[types.Task]:
     folders = [folder] if _is_task(folder) else inside
     if not folders:
         raise errors.StreamError(
-            f"{folder}: no train.jsonl in it or in its subfolders ({_found(folder)})"
+            f"{folder}: no train.jsonl in it or in its subfolders ({_contents(folder)})"
         )
     if inside and (folder / _PROMPT).exists():
         raise errors.StreamError(
@@ -114,9 +114,9 @@ def _example(row: Mapping[str, Any], default_id: str, place: str) -> types.Examp
     return types.Example(**texts, choices=tuple(choices), metadata=metadata)
 
 
-def _check(valid: bool, place: str, field: str, wanted: str, got: Any) -> None:
+def _check(valid: bool, place: str, field: str, expected: str, got: Any) -> None:
     if not valid:
-        raise errors.StreamError(f"{place}: field {field!r} must be {wanted}, got {_kind(got)}")
+        raise errors.StreamError(f"{place}: field {field!r} must be {expected}, got {_kind(got)}")
 
 
 def _check_ids(rows: Mapping[str, list[Row]]) -> None:
@@ -136,9 +136,9 @@ def _check_leaks(rows: Mapping[str, list[Row]]) -> None:
     for split, part in rows.items():
         for row in part:
             places[splits.normalised_input(row.example)].setdefault(split, row.place)
-    for found in places.values():
-        if len(found) > 1:
-            first, second, *_ = found.values()
+    for place_of in places.values():
+        if len(place_of) > 1:
+            first, second, *_ = place_of.values()
             raise errors.StreamError(f"{second}: field 'input' is the same as in {first}")
 
 
@@ -157,7 +157,7 @@ def _read(path: pathlib.Path) -> str:
     except UnicodeDecodeError as error:
         raise errors.StreamError(f"{path}: not UTF-8 ({error})") from error
     except FileNotFoundError as error:
-        raise errors.StreamError(f"{path}: no such file ({_found(path.parent)})") from error
+        raise errors.StreamError(f"{path}: no such file ({_contents(path.parent)})") from error
     except OSError as error:
         raise errors.StreamError(f"{path}: {error.strerror}") from error
 
@@ -173,7 +173,7 @@ def _entries(folder: pathlib.Path) -> list[pathlib.Path]:
     return list(folder.iterdir())
 
 
-def _found(folder: pathlib.Path) -> str:
+def _contents(folder: pathlib.Path) -> str:
     return f"found: {', '.join(sorted(p.name for p in _entries(folder))) or 'nothing'}"
 
 

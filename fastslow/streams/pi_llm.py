@@ -52,7 +52,7 @@ def stream(
     options.
     """
     taken: set[str] = set()
-    made = []
+    tasks = []
     for times in _numbers(updates):
         _check(key_count, times)
         name = f"updates_{times}"
@@ -61,20 +61,20 @@ def stream(
         items = generated.distinct(name, draw, size, seeds.derive(split_seed, name), taken)
         parts = splits.split(items, validation=validation, test=test, seed=split_seed)
         prompt = types.Prompt(INSTRUCTION)
-        made.append(types.Task(name, *parts, scorers.exact_match, prompt, kind=skills.KIND))
-    return made
+        tasks.append(types.Task(name, *parts, scorers.exact_match, prompt, kind=skills.KIND))
+    return tasks
 
 
 def item(rng: np.random.Generator, keys: int, updates: int) -> types.Example:
     """Draw a stream of updates and the question for the current value of one of its keys."""
     chosen = [str(key) for key in rng.choice(list(VALUES), keys, replace=False)]
     values = {key: list(rng.permutation(values_of(key))[:updates]) for key in chosen}
-    asked = chosen[0]
-    current = str(values[asked][-1])
+    key_asked = chosen[0]
+    current = str(values[key_asked][-1])
     order = rng.permutation(np.repeat(chosen, updates))
     lines = [f"{key}: {values[key].pop(0)}" for key in order]
-    question = f"What is the current {asked}?"
-    return types.Example("", "\n".join([*lines, question]), current, values_of(asked))
+    question = f"What is the current {key_asked}?"
+    return types.Example("", "\n".join([*lines, question]), current, values_of(key_asked))
 
 
 def values_of(key: str) -> tuple[str, ...]:

@@ -37,8 +37,9 @@ def over(build: Build) -> Callable[..., schedule.ScheduledStream]:
 
         Of the inner `stream`, made with the other `options`, only the tasks and the order in which
         they are first taught count; see `plan` for the rest. `one_offs` tasks, drawn from `seed`,
-        but never all, are taught in one lesson only, the others in `lessons_per_task`. Raises
-        StreamError and what the inner stream raises.
+        but never all, are taught in one lesson only, the others in `lessons_per_task`. In
+        `recurring:conflicting` the one-off may be either convention, also the reversal; with
+        `one_offs=0` both come back. Raises StreamError and what the inner stream raises.
         """
         schedule.check_counts(lessons_per_task=lessons_per_task, longest=longest)
         inner = build(stream, options, seed=seed, order_seed=order_seed)

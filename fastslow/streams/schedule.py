@@ -210,7 +210,7 @@ def check_task(task: Any) -> None:
         )
     parts = {"training": task.train, "validation": task.validation, "test": task.test}
     known: dict[str, Any] = {}
-    asked: dict[str, str] = {}  # questions, and the split they are in
+    split_of: dict[str, str] = {}  # question -> the split it is in
     for name, split in parts.items():
         if not len(split):
             raise errors.StreamError(f"task {task.name!r} has no {name} examples")
@@ -224,7 +224,7 @@ def check_task(task: Any) -> None:
                 )
             if isinstance(item, types.Example):
                 question = splits.normalised_input(item)
-                if (other := asked.setdefault(question, name)) != name:
+                if (other := split_of.setdefault(question, name)) != name:
                     raise errors.StreamError(
                         f"task {task.name!r}: the {name} example {item.id!r} asks what a {other} "
                         "example asks: splits must have no question in common"

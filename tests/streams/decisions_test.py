@@ -17,7 +17,7 @@ def test_a_decision_is_a_set_whose_answers_it_knows(skill):
         counts = collections.Counter(example.target for example in part)
         assert set(counts) == set(decision.source)
         assert len(set(counts.values())) == 1
-        assert not any(decision.asked and decision.asked in example.input for example in part)
+        assert not any(decision.prefix and decision.prefix in example.input for example in part)
 
 
 def test_without_balance_the_answers_are_as_frequent_as_in_the_source():

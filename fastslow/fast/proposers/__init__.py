@@ -38,7 +38,7 @@ PROPOSERS: registry.Registry[contracts.Proposer] = registry.Registry(
 
 
 class ProposalError(errors.UserError, TypeError):
-    """A proposer gave what is no proposal; the message names it and what it gave."""
+    """A proposer returned something other than a proposal; the message names both."""
 
 
 class Weighted(NamedTuple):
@@ -73,7 +73,7 @@ def ask(
     context: contracts.Context,
     rng: random.Random,
 ) -> contracts.Proposal:
-    """Return what the proposer makes of `parent`; raises ProposalError for what is no proposal."""
+    """Return what the proposer makes of `parent`; raises ProposalError if that is no proposal."""
     with errors.during(f"proposer {proposer.name!r} was changing a prompt"):
         given: Any = proposer.propose(parent, answers, context, rng)
     if isinstance(given, contracts.Proposal) and isinstance(given.prompt, types.Prompt | None):
