@@ -192,7 +192,7 @@ def _by_name(tasks: Iterable[types.Task]) -> dict[str, types.Task]:
 
 
 def check_task(task: Any) -> None:
-    """Raise StreamError for what is no task, an empty split, and splits that share something.
+    """Raise StreamError for anything but a task, empty splits, and splits that share something.
 
     Answers and rewards are remembered by id: of two examples with one id the second would be given
     those of the first. And a question that is in two splits makes the test one of memory.
