@@ -8,7 +8,7 @@ import hashlib
 import inspect
 import json
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from fastslow import errors, hints, registry
@@ -176,6 +176,21 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     return value
+
+
+def walk(section: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield ("a.b", value) for every key of nested mappings, a section before what it holds."""
+    for key, value in section.items():
+        yield f"{path}{key}", value
+        if isinstance(value, Mapping):
+            yield from walk(value, f"{path}{key}.")
+
+
+def leaves(section: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield ("a.b", value) for every key of nested mappings that holds no other key."""
+    for key, value in walk(section):
+        if not isinstance(value, Mapping) or not value:
+            yield key, value
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> list[str]:

@@ -68,6 +68,12 @@ def test_differences_lists_every_leaf_with_both_values():
     assert config.differences(old, old) == []
 
 
+def test_keys_are_walked_with_the_sections_before_what_they_hold():
+    section = {"a": 1, "b": {"c": [2], "d": {"e": None}}, "f": {}}
+    assert [key for key, _ in config.walk(section)] == ["a", "b", "b.c", "b.d", "b.d.e", "f"]
+    assert dict(config.leaves(section)) == {"a": 1, "b.c": [2], "b.d.e": None, "f": {}}
+
+
 def test_several_greedy_answers_are_refused():
     with pytest.raises(config.ConfigError, match="samples=4 greedy answers are the same"):
         config.Evaluation(samples=4)

@@ -17,9 +17,10 @@ from typing import TypeAlias
 import numpy as np
 
 from fastslow.diagnostics import probing
-from fastslow.metrics import efficiency, summary
+from fastslow.metrics import efficiency
 from fastslow.metrics import matrix as matrices
 from fastslow.report import overview, records, runs
+from fastslow.report.comparison import measures
 
 Seeds: TypeAlias = tuple[int, int]
 Found: TypeAlias = Mapping[str, Mapping[Seeds, runs.Run]]
@@ -39,11 +40,6 @@ def between(method: str, baseline: str, number: Callable[[runs.Run, runs.Run], f
         return {seeds: number(found[method][seeds], found[baseline][seeds]) for seeds in both}
 
     return paired
-
-
-def metric(name: str) -> Callable[[runs.Run], float]:
-    """Return the function that gives one of the averages of `summary.summarise`."""
-    return lambda run: summary.summarise(matrices.from_records(run.rows))[name]
 
 
 def change(number: Callable[[runs.Run], float]) -> Callable[[runs.Run, runs.Run], float]:
@@ -129,9 +125,9 @@ def relative_cost(field: str) -> Callable[[runs.Run, runs.Run], float]:
     return ratio
 
 
-average_accuracy = metric("average_accuracy")
-learning_accuracy = metric("learning_accuracy")
-forgetting = metric("forgetting")
+average_accuracy = measures.MEASURES["average_accuracy"].of
+learning_accuracy = measures.MEASURES["learning_accuracy"].of
+forgetting = measures.MEASURES["forgetting"].of
 
 
 def _scored(run: runs.Run, task: str) -> list[tuple[float, float]]:

@@ -48,7 +48,7 @@ class Quadrants:
         body = []
         for point in values["points"]:
             known = {
-                task: {c: float("nan") if v is None else v for c, v in corners.items()}
+                task: {c: overview.number(v) for c, v in corners.items()}
                 for task, corners in point["quadrants"].items()
             }
             means = overview.corner_means(known)

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib import axes, ticker
 
 from fastslow.metrics import matrix as matrices
-from fastslow.report import figures, looks, overview, panels, records, table
+from fastslow.report import figures, looks, overview, panels, records
 
 _MAX_NAMED_LINES = len(looks.LOOKS)
 _MAX_WRITTEN_CELLS = 400
@@ -89,11 +89,11 @@ def drift(rows: Sequence[records.Row]) -> figures.Picture | None:
         for condition, (look, colour) in looks.items():
             values = [point.drift[condition, direction] for point in points]
             if not np.isnan(values).all():
-                label = table.CONDITION_NAMES[condition]
+                label = overview.CONDITIONS[condition]
                 panel.plot(values, scores, look, color=colour, label=label)
                 panel.plot(values[-1], scores[-1], "*", color=colour, ms=13, mec="white")
         figures.score_axis(panel, "Mean score (0 to 1)")
-        panel.set_xlabel(f"{table.DIRECTION_NAMES[direction]} (nats per token)")
+        panel.set_xlabel(f"{overview.DIRECTIONS[direction]} (nats per token)")
         panel.set_xlim(left=0)
     grid[0].legend(loc="lower right")
     caption = (

@@ -32,8 +32,8 @@ def _learned(lines: Sequence[overview.TaskLine]) -> Headline:
     best = max(known, key=lambda line: line.final - line.first)
     gained = f"Most was gained on {best.name}: {_moved(best)}."
     sentence = (
-        f"Mean test score of {_tasks(len(known))} before the first lesson and at the last "
-        f"evaluation. {gained if best.final > best.first else 'No task gained anything.'}"
+        f"Mean test score of {wording.count(len(known), 'task')} before the first lesson and at "
+        f"the last evaluation. {gained if best.final > best.first else 'No task gained anything.'}"
     )
     return Headline("What was learned", _moved(overview.average(known)), sentence)
 
@@ -46,8 +46,8 @@ def _forgotten(lines: Sequence[overview.TaskLine]) -> Headline:
     worst = max(known, key=lambda line: line.forgetting)
     lost = f"Most on {worst.name}: {wording.change(worst.forgetting)}."
     sentence = (
-        f"Mean forgetting of {_tasks(len(known))} taught before the end; positive means lost. "
-        f"{lost if worst.forgetting > 0 else 'No task lost anything.'}"
+        f"Mean forgetting of {wording.count(len(known), 'task')} taught before the end; positive "
+        f"means lost. {lost if worst.forgetting > 0 else 'No task lost anything.'}"
     )
     mean = overview.average(known).forgetting
     return Headline("What was forgotten", wording.change(mean), sentence)
@@ -93,7 +93,3 @@ def _carrier(prompts: float, weights: float, both: float) -> str:
 
 def _moved(line: overview.TaskLine) -> str:
     return f"{wording.score(line.first)} → {wording.score(line.final)}"
-
-
-def _tasks(count: int) -> str:
-    return "1 task" if count == 1 else f"{count} tasks"

@@ -14,9 +14,17 @@ from fastslow.metrics import matrix as matrices
 from fastslow.report import records
 
 CHANNELS = ("fast", "slow")
-DIRECTIONS = ("trained_base", "base_trained")  # KL(trained || base), KL(base || trained)
-CONDITIONS = ("with_prompt", "without_prompt")
-CORNERS = ("base_seed", "base_evolved", "trained_seed", "trained_evolved")
+DIRECTIONS = {  # of a drift: key in the records -> name
+    "trained_base": "KL(trained \N{DOUBLE VERTICAL LINE} base)",
+    "base_trained": "KL(base \N{DOUBLE VERTICAL LINE} trained)",
+}
+CONDITIONS = {"with_prompt": "with prompt", "without_prompt": "without prompt"}
+CORNERS = {  # {base, trained} weights x {seed, evolved} prompt: what of it the run learned
+    "base_seed": "neither",
+    "base_evolved": "prompts only",
+    "trained_seed": "weights only",
+    "trained_evolved": "both",
+}
 NAN = float("nan")
 
 
@@ -33,10 +41,8 @@ class TaskLine(NamedTuple):
 
 
 class DriftPoint(NamedTuple):
-    """An evaluation of all tasks: slow steps so far, mean score, mean drift in nats per token."""
+    """An evaluation of all tasks: mean score and mean drifts in nats per token."""
 
-    event: int
-    slow_steps: int
     score: float
     drift: Mapping[tuple[str, str], float]  # (condition, direction) -> mean over tasks
 
@@ -79,17 +85,17 @@ def average(lines: Sequence[TaskLine]) -> TaskLine:
 
 def constants(rows: Iterable[records.Row]) -> dict[str, float]:
     """Return what the best constant answer scores, by task; {} where it was not recorded."""
-    return {task: _number(told["constant"]["score"]) for task, told in _tasks(rows).items()}
+    return {task: number(facts["constant"]["score"]) for task, facts in _tasks(rows).items()}
 
 
 def constant_answers(rows: Iterable[records.Row]) -> dict[str, str]:
     """Return the constant answer that scores best, by task; {} where it was not recorded."""
-    return {task: str(told["constant"]["answer"]) for task, told in _tasks(rows).items()}
+    return {task: str(facts["constant"]["answer"]) for task, facts in _tasks(rows).items()}
 
 
 def kinds(rows: Iterable[records.Row]) -> dict[str, str]:
     """Return what each task teaches ("convention", "skill"), for those whose stream says it."""
-    return {task: told["kind"] for task, told in _tasks(rows).items() if told["kind"]}
+    return {task: facts["kind"] for task, facts in _tasks(rows).items() if facts["kind"]}
 
 
 def last_drift(rows: Iterable[records.Row]) -> dict[str, dict[str, dict[str, float]]]:
@@ -102,6 +108,16 @@ def last_drift(rows: Iterable[records.Row]) -> dict[str, dict[str, dict[str, flo
     }
 
 
+def mean_drift(
+    reports: Mapping[str, Mapping[str, Mapping[str, float | None]]], condition: str, direction: str
+) -> float:
+    """Return the mean drift, in nats per token, over the tasks where it was measured.
+
+    `reports`: {task: {condition: {direction: nats}}}, as in the row of an evaluation.
+    """
+    return _mean(report.get(condition, {}).get(direction) for report in reports.values())
+
+
 def drift_points(rows: Iterable[records.Row]) -> tuple[DriftPoint, ...]:
     """Return every evaluation of all tasks with its mean score and mean drifts.
 
@@ -111,13 +127,9 @@ def drift_points(rows: Iterable[records.Row]) -> tuple[DriftPoint, ...]:
     tasks = {task for row in evaluations for task in row["scores"]}
     return tuple(
         DriftPoint(
-            row["event"],
-            row["slow_steps"],
             _mean(row["scores"].values()),
             {
-                (condition, direction): _mean(
-                    report.get(condition, {}).get(direction) for report in row["drift"].values()
-                )
+                (condition, direction): mean_drift(row["drift"], condition, direction)
                 for condition in CONDITIONS
                 for direction in DIRECTIONS
             },
@@ -145,6 +157,16 @@ def costs(rows: Iterable[records.Row]) -> dict[str, types.Cost]:
             own = types.Cost(**row["cost"])._replace(seconds=row["timing"]["seconds"])
             spent["evaluation"] += own
     return spent
+
+
+def finished(rows: Iterable[records.Row]) -> bool:
+    """Return whether all events have happened, and the quadrants after them."""
+    return bool(records.of_kind(rows, "quadrants"))
+
+
+def events(rows: Iterable[records.Row]) -> int:
+    """Return how many events are recorded."""
+    return sum(row["event"] is not None for row in rows)
 
 
 def seconds(rows: Iterable[records.Row]) -> float:
@@ -184,7 +206,7 @@ def step_rewards(rows: Iterable[records.Row]) -> list[tuple[int, float]]:
         for part in row["absorbed"]:
             steps = part["details"].get("steps", ()) if part["channel"] == "slow" else ()
             start = row["slow_steps"] - len(steps)
-            rewards = [(start + n, _number(step.get("reward"))) for n, step in enumerate(steps, 1)]
+            rewards = [(start + n, number(step.get("reward"))) for n, step in enumerate(steps, 1)]
             found += [(step, reward) for step, reward in rewards if not math.isnan(reward)]
     return found
 
@@ -195,7 +217,7 @@ def quadrants(rows: Iterable[records.Row]) -> dict[str, dict[str, float]]:
     for row in records.of_kind(rows, "quadrants"):
         measured = row["quadrants"]
     return {
-        task: {corner: _number(corners.get(corner)) for corner in CORNERS}
+        task: {corner: number(corners.get(corner)) for corner in CORNERS}
         for task, corners in measured.items()
     }
 
@@ -211,13 +233,14 @@ def complete(by_task: Mapping[str, Mapping[str, float]]) -> list[str]:
     return [task for task, corners in by_task.items() if not any(map(math.isnan, corners.values()))]
 
 
+def number(value: float | None) -> float:
+    """Return a number of the records, where NaN is written as null."""
+    return NAN if value is None else float(value)
+
+
 def _tasks(rows: Iterable[records.Row]) -> dict[str, types.Json]:
     return {k: v for row in records.of_kind(rows, "tasks") for k, v in row["tasks"].items()}
 
 
-def _number(value: float | None) -> float:
-    return NAN if value is None else float(value)
-
-
 def _mean(values: Iterable[float | None]) -> float:
-    return matrices.mean(np.array([_number(value) for value in values], np.float64))
+    return matrices.mean(np.array([number(value) for value in values], np.float64))

@@ -16,7 +16,7 @@ from fastslow.report import (
     figures,
     overview,
     records,
-    run_files,
+    runs,
     table,
 )
 from fastslow.report.page import of_run
@@ -29,7 +29,7 @@ def write(directory: files.PathLike) -> pathlib.Path:
     there is no run, RecordsError if its records are corrupt, WriteError.
     """
     path = pathlib.Path(directory)
-    run = run_files.load(path)
+    run = runs.read(path, comparable=False)
     _write_matrix(path, run.rows)
     pictures = [(picture, figures.to_png(picture.figure)) for picture in draw(run.rows)]
     for picture, png in pictures:
@@ -41,10 +41,11 @@ def write(directory: files.PathLike) -> pathlib.Path:
 
 def show(directory: files.PathLike) -> None:
     """Print the tables of scores, drift and cost, and where the report is."""
-    run = run_files.load(pathlib.Path(directory))
+    run = runs.read(directory, comparable=False)
     console = consoles.on(sys.stdout)
-    if not run.done:
-        console.print(f"This run has not finished: this is after {run.events} recorded events.")
+    if not overview.finished(run.rows):
+        events = overview.events(run.rows)
+        console.print(f"This run has not finished: this is after {events} recorded events.")
     table.show(table.summary(run.rows), console)
     page = pathlib.Path(directory) / "report.html"
     console.print(f"Report: {page}", highlight=False, markup=False)
@@ -67,9 +68,9 @@ def draw(rows: list[records.Row]) -> list[figures.Picture]:
         return [*found, *(picture for picture in maybe if picture), channels.costs(rows)]
 
 
-def markdown(run: run_files.RunFiles) -> str:
+def markdown(run: runs.Run) -> str:
     """Return the tables as a Markdown document."""
-    state = "" if run.done else " (unfinished)"
+    state = "" if overview.finished(run.rows) else " (unfinished)"
     tried = decisions.trials(run.rows)
     shown = [*table.summary(run.rows), table.lessons(run.rows), *([tried] if tried.rows else [])]
     body = map(table.to_markdown, shown)

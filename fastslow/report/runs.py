@@ -13,74 +13,38 @@ from typing import Any, NamedTuple
 
 from fastslow import errors, files, run_directory, types
 from fastslow.metrics import efficiency
-from fastslow.report import overview, records
+from fastslow.report import overview, records, wording
 
-MISSING = "–"  # the value of a configuration key that a run does not have
 SEEDS = ("seed", "order_seed")  # runs that differ in nothing else repeat each other
 
 
 class RunsError(errors.UserError, ValueError):
-    """Run directories that cannot be found, read or compared; the message says which and why."""
+    """Run directories that cannot be found or compared; the message says which and why."""
 
 
 class Run(NamedTuple):
     """A finished or unfinished run as its directory tells it."""
 
     directory: pathlib.Path
-    about: Mapping[str, types.Json]  # config.json
+    about: Mapping[str, types.Json]  # config.json; {} if it is lost
     rows: list[records.Row]
-    done: bool  # the file DONE is there
+    done: bool  # the file DONE is there, which is written last, after the report
+
+    @property
+    def name(self) -> str:
+        """Return the name of the directory."""
+        return self.directory.resolve().name
 
     @property
     def config(self) -> Mapping[str, types.Json]:
         """Return the resolved configuration."""
-        resolved: Mapping[str, types.Json] = self.about["config"]
+        resolved: Mapping[str, types.Json] = self.about.get("config", {})
         return resolved
 
     @property
     def seeds(self) -> tuple[int, int]:
         """Return (seed, order seed): what pairs runs of different methods."""
         return self.config["seed"], self.config["order_seed"]
-
-
-class Column(NamedTuple):
-    """What a column of the tidy table holds."""
-
-    unit: str
-    better: str  # "higher", "lower", or "" where neither is better
-    meaning: str
-
-
-def _drift_column(direction: str, condition: str) -> Column:
-    trained_base = direction == "trained_base"
-    name = "KL(trained || base)" if trained_base else "KL(base || trained)"
-    return Column("nats/token", "lower", f"{name} on the task {condition.replace('_', ' ')}")
-
-
-_DRIFTS = [(d, c) for c in overview.CONDITIONS for d in overview.DIRECTIONS]
-COLUMNS: Mapping[str, Column] = {
-    "run": Column("", "", "run directory"),
-    "scheduler": Column("", "", "name of the scheduler"),
-    "fast": Column("", "", "name of the fast channel"),
-    "slow": Column("", "", "name of the slow channel"),
-    "stream": Column("", "", "name of the stream"),
-    "model": Column("", "", "name of the model"),
-    "seed": Column("", "", "seed of everything but the task order"),
-    "order_seed": Column("", "", "seed of the task order"),
-    "config_hash": Column("", "", "the same for runs that differ in their seeds only"),
-    "done": Column("", "", "whether the run is complete (file DONE)"),
-    "event": Column("", "", "position of the evaluation in the stream"),
-    "lessons": Column("lessons", "", "lessons taught before, of all tasks"),
-    "task": Column("", "", "task evaluated"),
-    "task_lessons": Column("lessons", "", "lessons taught before, of this task"),
-    "score": Column("0 to 1", "higher", "mean test score; NaN = not a number"),
-    "count": Column("answers", "", "test answers behind the score"),
-    "slow_steps": Column("steps", "lower", "updates tried so far, but in dropped trials"),
-    "tokens": Column("tokens", "lower", "read, written and trained on so far, in lessons"),
-    "flops": Column("FLOP", "lower", "estimated, so far, in lessons"),
-    "seconds": Column("s", "lower", "wall time so far, in lessons"),
-    **{f"drift_{d}_{c}": _drift_column(d, c) for d, c in _DRIFTS},
-}
 
 
 def load_runs(pattern: str) -> list[dict[str, Any]]:
@@ -117,15 +81,15 @@ def load_runs(pattern: str) -> list[dict[str, Any]]:
     | drift_base_trained_without_prompt | nats/token | lower | KL(base || trained) on the task without prompt |
 
     Warns of directories that match and hold no run, and of runs without a measurement yet. Raises
-    RunsError and RecordsError for what `find` and `read` do.
+    what `find` and `read` raise.
     """  # noqa: E501 - a table cannot be broken
     directories, others = find([pattern])
-    found = [read(directory) for directory in directories]
-    empty = [run.directory for run in found if not records.of_kind(run.rows, "evaluation")]
+    loaded = [read(directory) for directory in directories]
+    empty = [run.directory for run in loaded if not records.of_kind(run.rows, "evaluation")]
     for problem, paths in (("holds no run", others), ("has no evaluation yet", empty)):
         for path in paths:
             warnings.warn(f"left out: {path} {problem}", stacklevel=2)
-    return [row for run in found for row in measurements(run)]
+    return [row for run in loaded for row in measurements(run)]
 
 
 def find(patterns: Iterable[str]) -> tuple[list[pathlib.Path], list[pathlib.Path]]:
@@ -133,58 +97,68 @@ def find(patterns: Iterable[str]) -> tuple[list[pathlib.Path], list[pathlib.Path
 
     Sorted, each once; files that match are passed over. Raises RunsError if there is no run.
     """
-    asked = list(patterns)
+    patterns = list(patterns)
     matches = {
         os.path.normpath(path)
-        for pattern in asked
+        for pattern in patterns
         for path in glob.glob(os.path.expanduser(pattern), recursive=True)
     }
     folders = [pathlib.Path(path) for path in sorted(matches) if os.path.isdir(path)]
-    found = [path for path in folders if is_run(path)]
-    others = [path for path in folders if path not in found]
-    if found:
-        return found, others
-    wanted = ", ".join(map(repr, asked))
+    holding = [path for path in folders if is_run(path)]
+    others = [path for path in folders if path not in holding]
+    if holding:
+        return holding, others
+    named = ", ".join(map(repr, patterns))
     if not folders:
-        raise RunsError(f"no directory matches {wanted}")
+        raise RunsError(f"no directory matches {named}")
     for path in others:
         if any(is_run(inner) for inner in path.iterdir()):
             raise RunsError(f"{path} holds runs and is none; did you mean '{path}/*'?")
     listed = ", ".join(map(str, others[:3])) + (", ..." if len(others) > 3 else "")
     raise RunsError(
-        f"no run directory matches {wanted}: {listed} without config.json or records.jsonl"
+        f"no run directory matches {named}: {listed} without config.json or records.jsonl"
     )
 
 
 def is_run(directory: pathlib.Path) -> bool:
-    """Return whether a run was begun in the directory."""
-    return (directory / "config.json").exists() or records.path_of(directory).exists()
+    """Return whether the directory holds something to show of a run."""
+    return run_directory.is_begun(directory) or records.path_of(directory).exists()
 
 
-def read(directory: files.PathLike) -> Run:
+def read(directory: files.PathLike, *, comparable: bool = True) -> Run:
     """Read a run; a last row torn by a crash is left out, as when the run is resumed.
 
-    Raises RunsError for a configuration that cannot be read or is of another schema version,
+    `comparable`: refuse what cannot be set beside other runs: without config.json, of another
+    schema version, or without seeds. One run can be shown all the same. Raises RunDirectoryError if
+    there is no run or its configuration cannot be read, RunsError if it is not comparable,
     RecordsError for corrupt records.
     """
     path = pathlib.Path(directory)
-    try:
-        about = run_directory.read_config(path)
-    except run_directory.RunDirectoryError as error:
-        raise RunsError(str(error)) from error
-    rows = records.read(path)
-    _check_schema(path / "config.json", about.get("schema"), run_directory.SCHEMA)
-    for row in rows:
-        _check_schema(records.path_of(path), row["schema"], records.SCHEMA)
+    if not is_run(path):
+        raise run_directory.RunDirectoryError(
+            f"{path} holds no run: neither config.json nor records.jsonl"
+        )
+    known = comparable or run_directory.is_begun(path)
+    about = run_directory.read_config(path) if known else {}
+    run = Run(path, about, records.read(path), run_directory.is_done(path))
+    if comparable:
+        _check(run)
+    return run
+
+
+def _check(run: Run) -> None:
+    config_path = run.directory / "config.json"
+    _check_schema(config_path, run.about.get("schema"), run_directory.SCHEMA)
+    for row in run.rows:
+        _check_schema(records.path_of(run.directory), row["schema"], records.SCHEMA)
     for key in SEEDS:
-        if not isinstance(about["config"].get(key), int):
-            raise RunsError(f"{path / 'config.json'}: 'config.{key}' is not a number")
-    return Run(path, about, rows, run_directory.is_done(path))
+        if not isinstance(run.config.get(key), int):
+            raise RunsError(f"{config_path}: 'config.{key}' is not a number")
 
 
-def _check_schema(path: pathlib.Path, found: types.Json, known: int) -> None:
-    if found != known:
-        raise RunsError(f"{path} is of schema version {found}; this program reads {known}")
+def _check_schema(path: pathlib.Path, version: types.Json, known: int) -> None:
+    if version != known:
+        raise RunsError(f"{path} is of schema version {version}; this program reads {known}")
 
 
 def taught(run: Run) -> list[str]:
@@ -203,29 +177,24 @@ def measurements(run: Run) -> list[dict[str, Any]]:
         "done": run.done,
     }
     spent = {name: efficiency.spent(run.rows, of) for name, of in efficiency.EFFORTS.items()}
-    taught: list[str] = []
-    found, number = [], 0
-    for row in run.rows:
-        if row["kind"] == "lesson":
-            taught.append(row["task"])
-        elif row["kind"] == "evaluation":
-            efforts = {name: float(values[number]) for name, values in spent.items()}
-            number += 1
-            found += [
-                {
-                    **identity,
-                    "event": row["event"],
-                    "lessons": len(taught),
-                    "task": task,
-                    "task_lessons": taught.count(task),
-                    "score": _number(score),
-                    "count": row["counts"].get(task, 0),
-                    **efforts,
-                    **_drift(row["drift"].get(task, {})),
-                }
-                for task, score in row["scores"].items()
-            ]
-    return found
+    lessons = taught(run)
+    counts = overview.lessons_before_evaluations(run.rows)
+    evaluations = records.of_kind(run.rows, "evaluation")
+    return [
+        {
+            **identity,
+            "event": row["event"],
+            "lessons": count,
+            "task": task,
+            "task_lessons": lessons[:count].count(task),
+            "score": overview.number(score),
+            "count": row["counts"].get(task, 0),
+            **{name: float(efforts[place]) for name, efforts in spent.items()},
+            **_drift(row["drift"].get(task, {})),
+        }
+        for place, (row, count) in enumerate(zip(evaluations, counts, strict=True))
+        for task, score in row["scores"].items()
+    ]
 
 
 def config_hash(config: Mapping[str, types.Json]) -> str:
@@ -235,33 +204,28 @@ def config_hash(config: Mapping[str, types.Json]) -> str:
 
 
 def value_of(config: Mapping[str, types.Json], key: str) -> types.Json:
-    """Return the value at a dotted key: a plug-in's section gives its name; MISSING if not there.
+    """Return the plain value at a dotted key, a plug-in's name for its section.
 
-    Lists, and mappings that are no plug-in, come as their JSON text, so that every value is plain.
+    wording.MISSING if the key is not there.
     """
     value: types.Json = config
     for part in key.split("."):
         if not isinstance(value, Mapping) or part not in value:
-            return MISSING
+            return wording.MISSING
         value = value[part]
     if isinstance(value, Mapping) and "name" in value:
         return value["name"]
+    return plain(value)
+
+
+def plain(value: types.Json) -> types.Json:
+    """Return a list or a mapping as its JSON text, any other value as it is."""
     return json.dumps(value) if isinstance(value, Mapping | list) else value
 
 
-def keys_of(config: Mapping[str, types.Json], path: str = "") -> list[str]:
-    """Return every dotted key of a configuration, those of sections before what they hold."""
-    found = []
-    for key, value in config.items():
-        found.append(f"{path}{key}")
-        if isinstance(value, Mapping):
-            found += keys_of(value, f"{path}{key}.")
-    return found
-
-
 def _drift(report: Mapping[str, Mapping[str, float | None]]) -> dict[str, float]:
-    return {f"drift_{d}_{c}": _number(report.get(c, {}).get(d)) for d, c in _DRIFTS}
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
+    return {
+        f"drift_{direction}_{condition}": overview.number(report.get(condition, {}).get(direction))
+        for condition in overview.CONDITIONS
+        for direction in overview.DIRECTIONS
+    }

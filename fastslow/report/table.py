@@ -15,11 +15,6 @@ from fastslow.metrics import matrix as matrices
 from fastslow.metrics import summary as summaries
 from fastslow.report import overview, records, wording
 
-DIRECTION_NAMES = {
-    "trained_base": "KL(trained \N{DOUBLE VERTICAL LINE} base)",
-    "base_trained": "KL(base \N{DOUBLE VERTICAL LINE} trained)",
-}
-CONDITION_NAMES = {"with_prompt": "with prompt", "without_prompt": "without prompt"}
 _TASK_COLUMNS = (
     "Lessons",
     "First",
@@ -104,12 +99,12 @@ def metrics(matrix: matrices.AccuracyMatrix) -> Table:
 def drift(rows: Sequence[records.Row]) -> Table:
     """Return per task the exact divergence from the base model, in both directions."""
     kinds = [(c, d) for c in overview.CONDITIONS for d in overview.DIRECTIONS]
-    header = ("Task", *(f"{DIRECTION_NAMES[d]}\n{CONDITION_NAMES[c]}" for c, d in kinds))
+    names = (f"{overview.DIRECTIONS[d]}\n{overview.CONDITIONS[c]}" for c, d in kinds)
     body = tuple(
         (task, *(wording.divergence(report.get(c, {}).get(d)) for c, d in kinds))
         for task, report in overview.last_drift(rows).items()
     )
-    return Table("Drift from the base model, nats per token", header, body)
+    return Table("Drift from the base model, nats per token", ("Task", *names), body)
 
 
 def costs(rows: Sequence[records.Row]) -> Table:
@@ -153,7 +148,7 @@ def lessons(rows: Sequence[records.Row]) -> Table:
 
 def quadrants(rows: Sequence[records.Row]) -> Table:
     """Return per task the scores of base or trained weights with seed or evolved prompt."""
-    header = ("Task", "Neither", "Prompts only", "Weights only", "Both")
+    header = ("Task", *(name.capitalize() for name in overview.CORNERS.values()))
     by_task = overview.quadrants(rows)
     body = tuple(
         (task, *(wording.score(corners[c]) for c in overview.CORNERS))

@@ -179,4 +179,5 @@ def test_labels_are_spread_no_more_than_needed():
 def test_the_mean_of_a_drift_point_needs_every_task():
     rows = _rows(["a", "b"], 1)
     rows[2]["scores"]["b"] = None
-    assert [point.event for point in overview.drift_points(rows)] == [0]
+    (point,) = overview.drift_points(rows)
+    assert point.drift["with_prompt", "trained_base"] == 0  # before the first step

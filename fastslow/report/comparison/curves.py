@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib import axes, ticker
 
 from fastslow.metrics import matrix as matrices
-from fastslow.report import figures, looks, overview, panels, runs, table, wording
+from fastslow.report import figures, looks, overview, panels, runs, wording
 from fastslow.report.comparison import (
     comparing,
     groups,
@@ -135,7 +135,7 @@ def drift(comparison: comparing.Comparison) -> figures.Picture | None:
     for (condition, direction), panel in zip(kinds, grid, strict=False):
         for method in comparison.methods:
             _trajectories(panel, comparison, method, (condition, direction))
-        kind = f"{table.DIRECTION_NAMES[direction]}, {table.CONDITION_NAMES[condition]}"
+        kind = f"{overview.DIRECTIONS[direction]}, {overview.CONDITIONS[condition]}"
         panel.set_xlabel(f"{kind} (nats per token)")
         panel.set_xlim(left=0)
     _score_axes(grid)

@@ -7,8 +7,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from fastslow import registry, types
-from fastslow.report import records, runs
+from fastslow import config, registry, types
+from fastslow.report import records, runs, wording
 
 SAME_SECTIONS = ("model", "stream", "evaluation")  # what methods are compared on
 _DIGESTS = ("model_digest", "stream_digest")
@@ -30,7 +30,7 @@ def by_keys(found: Sequence[runs.Run], keys: Sequence[str]) -> tuple[Method, ...
     """
     if not keys:
         raise runs.RunsError("no configuration key to tell methods apart by: try scheduler")
-    known = dict.fromkeys(key for run in found for key in runs.keys_of(run.config))
+    known = dict.fromkeys(key for run in found for key, _ in config.walk(run.config))
     for key in keys:
         if key not in known:
             raise registry.unknown("configuration key", key, known)
@@ -69,7 +69,7 @@ def twins(method: Method) -> dict[tuple[int, int], str]:
 def is_plugin(found: Iterable[runs.Run], key: str) -> bool:
     """Return whether a key names a plug-in, whose name says enough without the key."""
     values = [run.config for run in found]
-    return all(runs.value_of(c, f"{key}.name") != runs.MISSING for c in values)
+    return all(runs.value_of(c, f"{key}.name") != wording.MISSING for c in values)
 
 
 def check(methods: Sequence[Method], keys: Sequence[str]) -> None:
@@ -86,7 +86,7 @@ def check(methods: Sequence[Method], keys: Sequence[str]) -> None:
     _refuse(problem, everyone, _evaluated)
     for method in methods:
         problem = f"the runs of {method.label!r} differ in more than their seeds (add it to --by?)"
-        _refuse(problem, method.runs, lambda run: settings(run.config))
+        _refuse(problem, method.runs, settings)
         _refuse_twins(method)
     digests = [name for name in _DIGESTS if name.partition("_")[0] not in compared]
     for seeds in sorted({run.seeds for run in everyone}):
@@ -97,7 +97,7 @@ def check(methods: Sequence[Method], keys: Sequence[str]) -> None:
 
 def other_differences(methods: Sequence[Method], keys: Sequence[str]) -> list[str]:
     """List "key: value (method), ..." for settings shared by name that differ between methods."""
-    told = {method.label: settings(method.runs[0].config) for method in methods}
+    told = {method.label: settings(method.runs[0]) for method in methods}
     compared = {*keys, *(f"{key}.name" for key in keys)}
     common = set.intersection(*map(set, told.values())) - compared
     return [
@@ -107,19 +107,17 @@ def other_differences(methods: Sequence[Method], keys: Sequence[str]) -> list[st
     ]
 
 
-def settings(config: Mapping[str, types.Json]) -> dict[str, str]:
-    """Return the value of every leaf of a configuration but the seeds, as text."""
-    keys = runs.keys_of(config)
-    inner = {key.rpartition(".")[0] for key in keys}
-    leaves = [key for key in keys if key not in inner and key not in runs.SEEDS]
-    return {key: str(runs.value_of(config, key)) for key in leaves}
+def settings(run: runs.Run) -> dict[str, str]:
+    """Return the value of every leaf of a run's configuration but the seeds, as text."""
+    leaves = config.leaves(run.config)
+    return {key: str(runs.plain(value)) for key, value in leaves if key not in runs.SEEDS}
 
 
 def _common_ground(run: runs.Run, keys: Sequence[str]) -> dict[str, str]:
     """Return the settings that all runs of a comparison must have in common."""
     return {
         name: value
-        for name, value in settings(run.config).items()
+        for name, value in settings(run).items()
         if name.startswith(SAME_SECTIONS)
         and not any(name == key or name.startswith(f"{key}.") for key in keys)
     }

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastslow.metrics import efficiency, summary
 from fastslow.metrics import matrix as matrices
-from fastslow.report import overview, run_files, runs, wording
+from fastslow.metrics import summary
+from fastslow.report import overview, prompt_files, runs, wording
+from fastslow.report.comparison import points
 
 
 class Measure(NamedTuple):
@@ -30,13 +31,11 @@ def _summary(name: str, run: runs.Run) -> float:
 
 
 def _drift(condition: str, direction: str, run: runs.Run) -> float:
-    reports = overview.last_drift(run.rows).values()
-    values = [report.get(condition, {}).get(direction) for report in reports]
-    return matrices.mean(np.array([v for v in values if v is not None], dtype=np.float64))
+    return overview.mean_drift(overview.last_drift(run.rows), condition, direction)
 
 
 def _effort(name: str, run: runs.Run) -> float:
-    return float(efficiency.spent(run.rows, efficiency.EFFORTS[name])[-1])
+    return float(points.spent(run, name)[-1])
 
 
 def _prompt_characters(run: runs.Run) -> float:
@@ -52,7 +51,7 @@ def best_prompts(run: runs.Run) -> dict[int, float]:
     evaluations = [row for row in run.rows if row["kind"] == "evaluation"]
     tasks = {task for row in evaluations for task in row["scores"]}
     lengths: dict[int, list[int]] = {row["event"]: [] for row in evaluations}
-    for prompt in run_files.prompts(run.directory):
+    for prompt in prompt_files.read(run.directory):
         if prompt.number == 0 and prompt.event in lengths:
             lengths[prompt.event].append(len(prompt.text))
     return {e: float(np.mean(found)) for e, found in lengths.items() if len(found) == len(tasks)}
@@ -65,11 +64,8 @@ def _scored(title: str, name: str, better: str, signed: bool = True) -> Measure:
 
 
 def _drifted(condition: str, direction: str) -> Measure:
-    pair = "trained \N{DOUBLE VERTICAL LINE} base"
-    if direction == "base_trained":
-        pair = "base \N{DOUBLE VERTICAL LINE} trained"
     return Measure(
-        f"Drift KL({pair}), {condition.replace('_', ' ')}",
+        f"Drift {overview.DIRECTIONS[direction]}, {overview.CONDITIONS[condition]}",
         "nats/token",
         "lower",
         functools.partial(_drift, condition, direction),

@@ -80,11 +80,7 @@ def by_lessons(run: runs.Run, values: np.ndarray) -> Series:
 def drifts(run: runs.Run, condition: str, direction: str) -> Series:
     """Return the mean drift over tasks at every evaluation, in nats per token."""
     evaluations = records.of_kind(run.rows, "evaluation")
-    listed = [
-        [report.get(condition, {}).get(direction) for report in row["drift"].values()]
-        for row in evaluations
-    ]
-    means = [matrices.mean(np.array([v for v in one if v is not None], float)) for one in listed]
+    means = [overview.mean_drift(row["drift"], condition, direction) for row in evaluations]
     return by_lessons(run, np.array(means))
 
 

@@ -158,7 +158,7 @@ def _settings(comparison: comparing.Comparison) -> layout.Section | None:
         return None
     told = [_told(method) for method in methods]
     keys = dict.fromkeys(key for one in told for key in one)
-    rows = [(key, *(one.get(key, runs.MISSING) for one in told)) for key in keys]
+    rows = [(key, *(one.get(key, wording.MISSING) for one in told)) for key in keys]
     rows.sort(key=lambda row: len(set(row[1:])) == 1)
     header = ("Setting", *(method.label for method in methods))
     shown = table.Table("", header, tuple(rows), texts=len(header))
@@ -170,7 +170,7 @@ def _told(method: groups.Method) -> dict[str, str]:
     about = method.runs[0].about
     versions = about.get("versions", {})
     return {
-        **groups.settings(method.runs[0].config),
+        **groups.settings(method.runs[0]),
         **{f"version of {name}": str(version) for name, version in versions.items()},
         "git": str(about.get("git", wording.MISSING)),
     }

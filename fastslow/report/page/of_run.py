@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from fastslow import types
-from fastslow.report import cautions, decisions, figures, headlines, overview, run_files, table
+from fastslow import config, types
+from fastslow.report import (
+    cautions,
+    decisions,
+    figures,
+    headlines,
+    overview,
+    prompt_files,
+    runs,
+    table,
+)
 from fastslow.report.page import answers, layout, versions
 
 _COLUMN = 500  # pixels, below which a figure's text is too small
-_SEEDS = ("seed", "order_seed")
 
 
-def render(run: run_files.RunFiles, pictures: Sequence[tuple[figures.Picture, bytes]]) -> bytes:
+def render(run: runs.Run, pictures: Sequence[tuple[figures.Picture, bytes]]) -> bytes:
     """Return the page; `pictures` are figures with their PNG files."""
     matrix, problem = overview.accuracy(run.rows)
     given = answers.read(run.directory, run.rows)
@@ -22,11 +30,11 @@ def render(run: run_files.RunFiles, pictures: Sequence[tuple[figures.Picture, by
         _prompts(run),
         _decisions(run),
         _answers(run, given),
-        _settings(run.config),
+        _settings(run.about),
     ]
     page = layout.Page(
         title=run.name,
-        state="finished" if run.done else "unfinished",
+        state="finished" if overview.finished(run.rows) else "unfinished",
         setup=setup(run.config),
         heads=headlines.headlines(matrix, run.rows) if matrix else (),
         sentences=_sentences(run, problem),
@@ -36,41 +44,29 @@ def render(run: run_files.RunFiles, pictures: Sequence[tuple[figures.Picture, by
     return layout.render(page)
 
 
-def setup(config: types.Json) -> str:
+def setup(resolved: Mapping[str, types.Json]) -> str:
     """Return one line of what was run: model, stream, scheduler, channels, seed."""
-    resolved = config.get("config", {})
     named = [
         f"{part} {resolved[part]['name']}"
         for part in ("model", "stream", "scheduler", "fast", "slow")
         if isinstance(resolved.get(part), Mapping)
     ]
-    seeds = [f"{key.replace('_', ' ')} {resolved[key]}" for key in _SEEDS if key in resolved]
+    seeds = [f"{key.replace('_', ' ')} {resolved[key]}" for key in runs.SEEDS if key in resolved]
     return " · ".join([*named, *seeds])
 
 
-def flatten(value: types.Json, path: str = "") -> Iterable[tuple[str, str]]:
-    """Yield ("a.b", "value") for every leaf of a JSON value."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from flatten(item, f"{path}.{key}" if path else str(key))
-    else:
-        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        yield path, text
-
-
-def _sentences(run: run_files.RunFiles, problem: str) -> list[str]:
-    unfinished = (
-        f"This run has not finished: the page shows the {run.events} events recorded so far."
-    )
-    told = [
-        "" if run.done else unfinished,
+def _sentences(run: runs.Run, problem: str) -> list[str]:
+    events = overview.events(run.rows)
+    unfinished = f"This run has not finished: the page shows the {events} events recorded so far."
+    sentences = [
+        "" if overview.finished(run.rows) else unfinished,
         f"There are no scores to show: {problem}." if problem else "",
         cautions.precision(run.rows),
     ]
-    return [sentence for sentence in told if sentence]
+    return [sentence for sentence in sentences if sentence]
 
 
-def _warnings(run: run_files.RunFiles, given: Sequence[answers.Answer]) -> list[str]:
+def _warnings(run: runs.Run, given: Sequence[answers.Answer]) -> list[str]:
     matrix, _ = overview.accuracy(run.rows)
     lines = overview.task_lines(matrix, run.rows) if matrix else ()
     pairs = {
@@ -85,17 +81,17 @@ def _figures(pictures: Sequence[tuple[figures.Picture, bytes]]) -> layout.Sectio
     return layout.figures_section(embedded, _COLUMN)
 
 
-def _tables(run: run_files.RunFiles) -> layout.Section | None:
+def _tables(run: runs.Run) -> layout.Section | None:
     return layout.tables_section("results", "Results", table.summary(run.rows))
 
 
-def _prompts(run: run_files.RunFiles) -> layout.Section | None:
-    told = versions.evolution(run.prompts, run.rows)
+def _prompts(run: runs.Run) -> layout.Section | None:
+    tasks = versions.evolution(prompt_files.read(run.directory), run.rows)
     title = "How the prompts evolved"
-    return layout.Section("prompts", title, "prompts.html", {"tasks": told}) if told else None
+    return layout.Section("prompts", title, "prompts.html", {"tasks": tasks}) if tasks else None
 
 
-def _decisions(run: run_files.RunFiles) -> layout.Section | None:
+def _decisions(run: runs.Run) -> layout.Section | None:
     shown = [table.lessons(run.rows), decisions.trials(run.rows), decisions.facts(run.rows)]
     legend = [
         (fact.title.replace("\n", " "), fact.meaning)
@@ -106,15 +102,20 @@ def _decisions(run: run_files.RunFiles) -> layout.Section | None:
     )
 
 
-def _answers(run: run_files.RunFiles, given: Sequence[answers.Answer]) -> layout.Section | None:
+def _answers(run: runs.Run, given: Sequence[answers.Answer]) -> layout.Section | None:
     if not given:
         return None
     content = {"answers": answers.columns(given, run.rows)}
     return layout.Section("answers", "Raw predictions", "answers.html", content)
 
 
-def _settings(config: types.Json) -> layout.Section | None:
-    shown = table.Table("", (), tuple(flatten(config)), texts=2)
+def _settings(about: Mapping[str, types.Json]) -> layout.Section | None:
+    rows = tuple((key, _text(value)) for key, value in config.leaves(about))
+    shown = table.Table("", (), rows, texts=2)
     content = {"table": shown}
     title = "Configuration and versions"
     return layout.Section("settings", title, "settings.html", content, opened=False)
+
+
+def _text(value: types.Json) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -7,12 +7,10 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
-from fastslow import types
 from fastslow.fast import prompt as prompts
-from fastslow.report import overview, records, run_files, wording
+from fastslow.report import overview, prompt_files, records, wording
 
 Mark: TypeAlias = Literal["added", "removed", "kept"]
-_NOTHING = types.Prompt()
 
 
 class Change(NamedTuple):
@@ -42,7 +40,7 @@ class Version(NamedTuple):
 
 
 def evolution(
-    found: Iterable[run_files.PromptFile], rows: Iterable[records.Row]
+    found: Iterable[prompt_files.PromptFile], rows: Iterable[records.Row]
 ) -> dict[str, list[Version]]:
     """Return per task the best prompts over time, each where it first differs from the last.
 

@@ -107,6 +107,15 @@ def test_runs_of_a_method_that_differ_in_more_than_seeds_are_refused(tmp_path):
         _grouped(found, "scheduler")
 
 
+def test_options_of_a_plugin_named_by_its_path_are_told_apart(tmp_path):
+    found = [
+        _run(tmp_path, f"{tries}", seed=tries, fast__proposers={"my.module:proposer": {"n": tries}})
+        for tries in (1, 2)
+    ]
+    with pytest.raises(runs.RunsError, match=r"my\.module:proposer\.n: 1 in 1; 2 in 2"):
+        _grouped(found, "scheduler")
+
+
 def test_the_same_seeds_twice_are_refused(tmp_path):
     found = [_run(tmp_path, "a", seed=3), _run(tmp_path, "b", seed=3)]
     with pytest.raises(runs.RunsError, match=r"a and .*b are both 'interleave' with seed 3"):

@@ -1,6 +1,6 @@
 from fastslow import types
 from fastslow.fast import prompt as prompts
-from fastslow.report import run_files
+from fastslow.report import prompt_files
 from fastslow.report.page import versions
 
 NORTH, SOUTH, EAST = (types.Demo(f"{name}?", name) for name in ("north", "south", "east"))
@@ -50,7 +50,7 @@ def test_a_file_that_is_no_prompt_is_compared_by_lines():
 
 
 def _prompt(event, number, text, score, task="b"):
-    return run_files.PromptFile(task, event, number, text, score)
+    return prompt_files.PromptFile(task, event, number, text, score)
 
 
 ROWS = [
