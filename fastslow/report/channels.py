@@ -11,18 +11,6 @@ from matplotlib import axes
 from fastslow import types
 from fastslow.report import figures, overview, panels, records, table, wording
 
-_OUTCOMES = {  # marker, colour: told apart without colour too
-    "changed": ("o", figures.GREEN),
-    "rejected": ("X", figures.ORANGE),
-    "failed": ("v", figures.VERMILION),
-    "skipped": (".", "#BBBBBB"),
-}
-CORNERS = {  # label, colour, hatch
-    "base_seed": ("neither", "#BBBBBB", ""),
-    "base_evolved": ("prompts only", figures.SKY, "//"),
-    "trained_seed": ("weights only", figures.ORANGE, "\\\\"),
-    "trained_evolved": ("both", figures.BLUE, ""),
-}
 _TOKENS = {
     "prompt_tokens": ("prompt", (figures.SKY, "")),
     "completion_tokens": ("completion", (figures.BLUE, "")),
@@ -38,7 +26,7 @@ def timeline(rows: Sequence[records.Row]) -> figures.Picture | None:
     if not lessons:
         return None
     drawn, (panel,) = figures.new(max(5.0, min(12.0, 1.8 + 0.55 * len(lessons))), 2.5)
-    for outcome, (marker, colour) in _OUTCOMES.items():
+    for outcome, (colour, marker, _) in panels.OUTCOMES.items():
         places = [
             (number, _ROWS[part["channel"]])
             for number, row in enumerate(lessons, 1)
@@ -50,7 +38,7 @@ def timeline(rows: Sequence[records.Row]) -> figures.Picture | None:
     panel.set_yticks([1, 0], ["fast\n(prompts)", "slow\n(weights)"])
     panel.set_ylim(-0.6, 1.6)
     panel.set_xlim(0.4, len(lessons) + 0.6)
-    _name_lessons(panel, [row["task"] for row in lessons])
+    panels.name_lessons(panel, [row["task"] for row in lessons], _MAX_NAMED_LESSONS)
     panel.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
     caption = "What each lesson did in each channel; the reasons are in the table of lessons."
     return figures.Picture("channels", "Channel timeline", caption, drawn)
@@ -63,11 +51,9 @@ def quadrants(rows: Sequence[records.Row]) -> figures.Picture | None:
         return None
     groups = {**by_task, table.corner_average(by_task): overview.corner_means(by_task)}
     drawn, (panel,) = figures.new(7.2, 1.0 + 0.72 * len(groups))
-    for number, (corner, (label, colour, hatch)) in enumerate(CORNERS.items()):
+    for corner in overview.CORNERS:
         scores = np.array([scores[corner] for scores in groups.values()])
-        places = np.arange(len(groups)) + (number - 1.5) * 0.2
-        for bar in panel.barh(places, scores, 0.19, color=colour, label=label, lw=0):
-            bar.set(hatch=hatch, edgecolor="white")
+        places = panels.corner_bars(panel, corner, scores)
         for place, score in zip(places, scores, strict=True):
             text, end = (wording.MISSING, 0) if math.isnan(score) else (f"{score:.2f}", score)
             panel.text(end + 0.008, place, text, va="center", fontsize=7)
@@ -108,14 +94,3 @@ def _stack_tokens(panel: axes.Axes, spent: Mapping[str, types.Cost]) -> None:
     panel.set_xlabel("Tokens")
     panel.xaxis.set_major_formatter(lambda value, _: wording.quantity(value))
     panel.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
-
-
-def _name_lessons(panel: axes.Axes, tasks: Sequence[str]) -> None:
-    if len(tasks) > _MAX_NAMED_LESSONS:
-        panel.set_xlabel("Lesson")
-        return
-    names = [f"{number} {figures.short(task)}" for number, task in enumerate(tasks, 1)]
-    panel.set_xticks(
-        range(1, len(tasks) + 1), names, rotation=30, ha="right", rotation_mode="anchor"
-    )
-    panel.set_xlabel("Lesson and its task")

@@ -28,7 +28,7 @@ def forgetting(matrix: matrices.AccuracyMatrix, rows: Sequence[records.Row]) -> 
     for panel in grid[len(matrix.task_names) :]:
         panel.set_visible(False)
     for name, scores, panel in zip(matrix.task_names, matrix.scores.T, grid, strict=False):
-        _shade(panel, [number for number, task in enumerate(lessons) if task == name])
+        panels.shade_lessons(panel, lessons, name, figures.ORANGE, alpha=0.22)
         _known_line(panel, counts, scores, figures.BLUE)
         figures.score_axis(panel, "Score")
         panel.set_title(figures.short(name), loc="left")
@@ -101,11 +101,6 @@ def drift(rows: Sequence[records.Row]) -> figures.Picture | None:
         "left is better."
     )
     return figures.Picture("drift", "Reward against drift from the base model", caption, drawn)
-
-
-def _shade(panel: axes.Axes, lessons: Sequence[int]) -> None:
-    for number in lessons:
-        panel.axvspan(number, number + 1, color=figures.ORANGE, alpha=0.22, lw=0)
 
 
 def _known_line(panel: axes.Axes, x: Sequence[float], scores: np.ndarray, colour: str) -> None:

@@ -1,4 +1,4 @@
-"""What several figures draw into a panel: heat maps, stacked bars, names beside lines."""
+"""What several figures draw into a panel: lessons, corners, heat maps, stacked bars, names."""
 
 from __future__ import annotations
 
@@ -7,11 +7,62 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib import axes, image
+from matplotlib import axes, image, ticker
 
-from fastslow.report import figures
+from fastslow.report import figures, overview
 
+OUTCOMES = {  # colour, marker, hatch (told apart without colour too): from most to least effect
+    "changed": (figures.GREEN, "o", ""),
+    "rejected": (figures.ORANGE, "X", "//////"),
+    "failed": (figures.VERMILION, "v", "xxxxxx"),
+    "skipped": ("#D0D0D0", ".", ""),
+}
+_CORNERS = {  # colour, hatch
+    "base_seed": ("#BBBBBB", ""),
+    "base_evolved": (figures.SKY, "////"),
+    "trained_seed": (figures.ORANGE, "\\\\\\\\"),
+    "trained_evolved": (figures.BLUE, ""),
+}
+_CORNER_BAR = 0.2  # of the room of a group of four
 _UNKNOWN = "#EDEDED"
+
+
+def shade_lessons(
+    panel: axes.Axes, lessons: Sequence[str], task: str, colour: str, alpha: float
+) -> None:
+    """Shade where a task was taught; `lessons` is the task of every lesson."""
+    for number, taught in enumerate(lessons):
+        if taught == task:
+            panel.axvspan(number, number + 1, color=colour, alpha=alpha, lw=0)
+
+
+def name_lessons(panel: axes.Axes, lessons: Sequence[str] | None, most: int) -> None:
+    """Label an axis of lessons 1, 2, ... with their tasks.
+
+    With numbers alone if there are more than `most`, or None as runs differ in their lessons.
+    """
+    if lessons is None or len(lessons) > most:
+        panel.set_xlabel("Lesson")
+        panel.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+        return
+    panel.set_xlabel("Lesson and its task")
+    names = [f"{number} {figures.short(task)}" for number, task in enumerate(lessons, 1)]
+    places = range(1, len(lessons) + 1)
+    panel.set_xticks(places, names, rotation=30, ha="right", rotation_mode="anchor")
+
+
+def corner_bars(panel: axes.Axes, corner: str, scores: np.ndarray) -> np.ndarray:
+    """Draw the bar of one corner in every group (groups,), and return their heights (groups,).
+
+    Groups stand at 0, 1, 2, ... on the y axis, with the four corners beside each other.
+    """
+    colour, hatch = _CORNERS[corner]
+    offset = list(overview.CORNERS).index(corner) - (len(overview.CORNERS) - 1) / 2
+    places: np.ndarray = np.arange(len(scores)) + offset * _CORNER_BAR
+    label = overview.CORNERS[corner]
+    for bar in panel.barh(places, scores, 0.9 * _CORNER_BAR, color=colour, label=label, lw=0):
+        bar.set(hatch=hatch, edgecolor="white")
+    return places
 
 
 def heat(

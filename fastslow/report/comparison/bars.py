@@ -7,18 +7,12 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib import axes, patches, ticker
+from matplotlib import axes, patches
 
 from fastslow.metrics import statistics
-from fastslow.report import channels, figures, overview, panels, records, runs, wording
+from fastslow.report import figures, overview, panels, records, runs, wording
 from fastslow.report.comparison import comparing, groups, series
 
-_OUTCOMES = {  # colour, hatch: from most to least effect
-    "changed": (figures.GREEN, ""),
-    "rejected": (figures.ORANGE, "//////"),
-    "failed": (figures.VERMILION, "xxxxxx"),
-    "skipped": ("#E8E8E8", ""),
-}
 _PARTS = {
     "fast": (figures.SKY, ""),
     "slow": (figures.ORANGE, "//////"),
@@ -27,7 +21,6 @@ _PARTS = {
 }
 _MAX_NAMED_LESSONS = 16
 _MAX_TASKS = 5
-_BAR = 0.2  # of the room of a method
 _MEANS_AT = 1.2  # in a column of their own: at the end of an interval they read as its end
 
 
@@ -48,10 +41,10 @@ def timeline(comparison: comparing.Comparison) -> figures.Picture | None:
     panel.set_ylim(places[-1] + 0.55, -0.55)
     panel.set_xlim(0.5, lessons + 0.5)
     panel.grid(visible=False)
-    _name_lessons(panel, comparison, lessons)
+    panels.name_lessons(panel, series.common_plan(comparison.methods), _MAX_NAMED_LESSONS)
     handles = [
         patches.Patch(facecolor=colour, hatch=hatch, edgecolor="white", lw=0, label=outcome)
-        for outcome, (colour, hatch) in _OUTCOMES.items()
+        for outcome, (colour, _, hatch) in panels.OUTCOMES.items()
     ]
     drawn.legend(handles=handles, loc="outside upper center", ncols=4)
     caption = "What each lesson did in each channel; height: share of the runs."
@@ -71,10 +64,10 @@ def quadrants(comparison: comparing.Comparison) -> figures.Picture | None:
     titles = ["average of tasks", *(tasks if 1 < len(tasks) <= _MAX_TASKS else [])]
     drawn, grid = figures.grid(len(titles), 0.25 + 0.54 * len(shown))
     for number, (title, panel) in enumerate(zip(titles, grid, strict=False)):
-        for offset, corner in enumerate(channels.CORNERS):
+        for corner in overview.CORNERS:
             score = functools.partial(_corner, number and title, corner)
-            found = [comparison.estimate(comparing.values(method, score)) for method in shown]
-            _corner_bars(panel, found, offset, corner)
+            scores = [comparison.estimate(comparing.values(method, score)) for method in shown]
+            _corner_bars(panel, corner, scores)
         panel.set_title(figures.short(title), loc="left")
         panel.set_yticks(range(len(shown)), [method.label for method in shown])
         panel.set_ylim(len(shown) - 0.5, -0.5)
@@ -119,13 +112,13 @@ def _ended(method: groups.Method, channel: str, number: int) -> dict[str, float]
         for part in row["absorbed"]
         if part["channel"] == channel
     ]
-    return {outcome: ends.count(outcome) / len(ends) for outcome in _OUTCOMES if outcome in ends}
+    return {end: ends.count(end) / len(ends) for end in panels.OUTCOMES if end in ends}
 
 
 def _share(panel: axes.Axes, lesson: int, place: float, shares: Mapping[str, float]) -> None:
     bottom = place + 0.45  # the axis points downwards
     for outcome, share in shares.items():
-        colour, hatch = _OUTCOMES[outcome]
+        colour, _, hatch = panels.OUTCOMES[outcome]
         panel.bar(
             lesson,
             -0.9 * share,
@@ -139,17 +132,6 @@ def _share(panel: axes.Axes, lesson: int, place: float, shares: Mapping[str, flo
         bottom -= 0.9 * share
 
 
-def _name_lessons(panel: axes.Axes, comparison: comparing.Comparison, lessons: int) -> None:
-    plan = series.common_plan(comparison.methods)
-    if plan is None or lessons > _MAX_NAMED_LESSONS:
-        panel.set_xlabel("Lesson")
-        panel.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-        return
-    panel.set_xlabel("Lesson and its task")
-    names = [f"{number} {figures.short(task)}" for number, task in enumerate(plan, 1)]
-    panel.set_xticks(range(1, lessons + 1), names, rotation=30, ha="right", rotation_mode="anchor")
-
-
 def _corner(task: str | int, corner: str, run: runs.Run) -> float:
     """Return a corner's score of one task, or of the average (no task); NaN if not measured."""
     by_task = overview.quadrants(run.rows)
@@ -158,20 +140,10 @@ def _corner(task: str | int, corner: str, run: runs.Run) -> float:
     return by_task.get(str(task), {}).get(corner, float("nan"))
 
 
-def _corner_bars(
-    panel: axes.Axes,
-    found: Sequence[statistics.Estimate],
-    offset: int,
-    corner: str,
-) -> None:
+def _corner_bars(panel: axes.Axes, corner: str, scores: Sequence[statistics.Estimate]) -> None:
     """Draw one corner's bar of every method, with its interval."""
-    label, colour, hatch = channels.CORNERS[corner]
-    places = np.arange(len(found)) + (offset - 1.5) * _BAR
-    means = np.array([one.mean for one in found])
-    bars = panel.barh(places, means, 0.9 * _BAR, color=colour, label=label, lw=0)
-    for bar in bars:
-        bar.set(hatch=hatch * 2, edgecolor="white")
-    for place, one in zip(places, found, strict=True):
+    places = panels.corner_bars(panel, corner, np.array([one.mean for one in scores]))
+    for place, one in zip(places, scores, strict=True):
         if not math.isnan(one.low):
             possible = np.clip([one.low, one.high], 0.0, 1.0)  # of a score
             panel.plot(possible, [place, place], color="#333333", lw=0.9)

@@ -35,7 +35,7 @@ def forgetting(comparison: comparing.Comparison) -> figures.Picture:
     drawn, grid = figures.grid(len(names), 1.65)
     for name, panel in zip(names, grid, strict=False):
         if plan is not None:
-            _shade(panel, [number for number, task in enumerate(plan) if task == name])
+            panels.shade_lessons(panel, plan, name, figures.BLACK, alpha=0.07)
         for method in comparison.methods:
             shifted = [_since_first(run, name, plan is not None) for run in method.runs]
             places, values = series.align(shifted)
@@ -276,8 +276,3 @@ def _score_axes(grid: Sequence[axes.Axes]) -> None:
     for panel in grid:
         panel.set_ylim(-0.03 * end, 1.03 * end)
         panel.yaxis.set_major_locator(ticker.MaxNLocator(5))
-
-
-def _shade(panel: axes.Axes, lessons: Sequence[int]) -> None:
-    for number in lessons:
-        panel.axvspan(number, number + 1, color="#000000", alpha=0.07, lw=0)
