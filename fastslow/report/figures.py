@@ -23,7 +23,6 @@ BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
     "#D55E00",
     "#CC79A7",
 )
-LINES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 GREY, DARK_GREY = "#8A8A8A", "#595959"
 WINE = "#882255"  # Tol, "Colour schemes" (2021): an eighth beside those of Okabe and Ito
 DPI = 150

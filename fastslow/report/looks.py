@@ -1,4 +1,4 @@
-"""How a method looks in every figure: colour, marker, line and hatch, by its name."""
+"""How a method looks in every figure: colour, marker and line, by its name."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ from fastslow.report import figures
 
 
 class Look(NamedTuple):
-    """Told apart by marker, line and hatch in grey print, and by colour with any colour vision."""
+    """Told apart by marker and line in grey print, and by colour with any colour vision."""
 
     colour: str
     marker: str
     line: Any  # as matplotlib takes it
-    hatch: str
 
 
 LOOKS = (
-    Look(figures.BLUE, "o", "-", ""),
-    Look(figures.VERMILION, "s", (0, (6, 2)), "//////"),
-    Look(figures.GREEN, "D", (0, (1, 1)), "......"),
-    Look(figures.PURPLE, "^", (0, (5, 1.2, 1, 1.2)), "xxxx"),
-    Look(figures.ORANGE, "v", (0, (3, 1, 1, 1, 1, 1)), "\\\\\\\\\\\\"),
-    Look(figures.SKY, "P", (0, (8, 1.5)), "----"),
-    Look(figures.BLACK, "X", (0, (2, 1)), "++++"),
-    Look(figures.WINE, "p", (0, (8, 1.5, 1, 1.5)), "||||"),
+    Look(figures.BLUE, "o", "-"),
+    Look(figures.VERMILION, "s", (0, (6, 2))),
+    Look(figures.GREEN, "D", (0, (1, 1))),
+    Look(figures.PURPLE, "^", (0, (5, 1.2, 1, 1.2))),
+    Look(figures.ORANGE, "v", (0, (3, 1, 1, 1, 1, 1))),
+    Look(figures.SKY, "P", (0, (8, 1.5))),
+    Look(figures.BLACK, "X", (0, (2, 1))),
+    Look(figures.WINE, "p", (0, (8, 1.5, 1, 1.5))),
 )
 _MARKERS = "osD^vPXp<>*hd8"
 _KEPT = {"interleave": 0, "slow_only": 1, "fast_only": 2, "fast_then_slow": 3}
@@ -61,4 +60,4 @@ def _look(place: int) -> Look:
         return LOOKS[place]
     again = LOOKS[place % len(LOOKS)]
     marker = _MARKERS[(place + place // len(LOOKS)) % len(_MARKERS)]
-    return again._replace(marker=marker, hatch=again.hatch + "o")
+    return again._replace(marker=marker)
