@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import rich.console
 
@@ -12,16 +12,16 @@ from fastslow.report import figures, formats, runs, table
 from fastslow.report.comparison import bars, comparing, curves, tables
 from fastslow.report.page import of_comparison
 
-_FIGURES = (
-    curves.forgetting,
-    curves.accuracy_matrices,
-    curves.learning,
-    curves.drift,
-    curves.prompts,
-    bars.timeline,
-    bars.quadrants,
-    bars.costs,
-)
+_FIGURES = {  # by the names of their files
+    "forgetting": curves.forgetting,
+    "accuracy_matrices": curves.accuracy_matrices,
+    "learning": curves.learning,
+    "drift": curves.drift,
+    "prompts": curves.prompts,
+    "channels": bars.timeline,
+    "quadrants": bars.quadrants,
+    "costs": bars.costs,
+}
 
 
 def show(comparison: comparing.Comparison, console: rich.console.Console) -> None:
@@ -35,6 +35,7 @@ def write(comparison: comparing.Comparison, directory: files.PathLike) -> list[p
     """Write report.html, comparison.md, .tex, .csv, measurements.csv and figures; return the paths.
 
     comparison.csv holds every estimate in full; measurements.csv what runs.load_runs returns.
+    Figures of an earlier comparison that this one does not draw are removed from the folder.
     Raises WriteError, and RunsError for a run directory, which has a report of its own to lose.
     """
     folder = files.make_directory(directory)
@@ -61,6 +62,7 @@ def write(comparison: comparing.Comparison, directory: files.PathLike) -> list[p
         embedded = [(p, figures.encode(p.figure, "png", figures.DPI)) for p in pictures]
     page = of_comparison.render(comparison, shown, embedded)
     files.write_bytes_atomic(folder / "report.html", page)
+    _remove_figures(folder, _FIGURES.keys() - {picture.name for picture in pictures})
     return [*written, folder / "report.html"]
 
 
@@ -69,7 +71,7 @@ def draw(comparison: comparing.Comparison) -> list[figures.Picture]:
     if not any(method.runs for method in comparison.methods):
         return []
     with figures.print_style():
-        return [picture for make in _FIGURES if (picture := make(comparison)) is not None]
+        return [picture for make in _FIGURES.values() if (picture := make(comparison)) is not None]
 
 
 def markdown(
@@ -87,3 +89,11 @@ def latex(comparison: comparing.Comparison, shown: Sequence[table.Table]) -> str
     """Return the tables for LaTeX, with the notes as comments."""
     notes = "".join(f"% {' '.join(note.split())}\n" for note in comparison.notes)
     return "\n".join([f"% needs {formats.PACKAGES}\n{notes}", *map(formats.to_latex, shown)])
+
+
+def _remove_figures(folder: pathlib.Path, names: Iterable[str]) -> None:
+    for name in names:
+        for kind in figures.FORMATS:
+            path = folder / f"{name}.{kind}"
+            with files.naming(path):
+                path.unlink(missing_ok=True)

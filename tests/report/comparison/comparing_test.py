@@ -13,11 +13,6 @@ from fastslow.report.comparison import comparing, measures, points
 from tests.report.comparison import synthetic
 
 
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory):
-    return synthetic.write_many(tmp_path_factory.mktemp("runs"), seeds=3)
-
-
 def _of(comparison, label):
     return next(method for method in comparison.methods if method.label == label)
 
