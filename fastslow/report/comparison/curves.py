@@ -67,7 +67,8 @@ def forgetting(comparison: comparing.Comparison) -> figures.Picture:
 def accuracy_matrices(comparison: comparing.Comparison) -> figures.Picture | None:
     """Draw the mean accuracy matrices side by side; None where nothing or no one plan was taught.
 
-    Runs that teach the tasks in other orders are averaged by position: first task, second task.
+    Runs that teach the tasks in other orders are averaged by position: first task, second task. All
+    matrices have the same rows; those that a method did not get to are not known.
     """
     shown = [method for method in comparison.methods if method.runs]
     if _evaluations(shown) < 2:
@@ -81,9 +82,12 @@ def accuracy_matrices(comparison: comparing.Comparison) -> figures.Picture | Non
     columns = names if by_name else [f"task {number + 1}" for number in range(len(names))]
     drawn, grid = figures.grid(len(shown), 0.75 + 0.2 * max(_evaluations(shown), 3))
     image, beside = None, figures.side_by_side(len(shown))
-    for method, panel in zip(shown, grid, strict=False):
-        places, scores = _mean_matrix(method, names, by_name is None)
-        rows = [f"{p:.0f}: {columns[plan[int(p) - 1]]}" if p else "untouched" for p in places]
+    means = [_mean_matrix(method, names, by_name is None) for method in shown]
+    places = np.unique(np.concatenate([reached for reached, _ in means]))
+    rows = [f"{p:.0f}: {columns[plan[int(p) - 1]]}" if p else "untouched" for p in places]
+    for method, (reached, known), panel in zip(shown, means, grid, strict=True):
+        scores = np.full((len(places), len(columns)), np.nan)
+        scores[np.searchsorted(places, reached)] = known
         image = panels.heat(panel, scores, columns, [figures.short(row) for row in rows])
         if len(columns) * beside <= _MAX_WRITTEN_COLUMNS:
             panels.write_cells(panel, scores, 7)

@@ -69,6 +69,23 @@ def test_matrices_are_means_by_task_or_by_position(comparison, ordered):
     np.testing.assert_allclose(image.get_array()[-1], np.mean(own_order, axis=0))
 
 
+def test_a_matrix_shows_all_its_rows_beside_one_that_got_less_far(directory):
+    """At equal tokens interleave taught two lessons, fast_only all six."""
+    comparison = comparing.compare([str(directory / "*")], at_equal="tokens")
+    with figures.print_style():
+        panels = curves.accuracy_matrices(comparison).figure.axes
+    shown = {
+        method.label: panel for method, panel in zip(comparison.methods, panels[:3], strict=True)
+    }
+    names = ["untouched", "2: sentiment", "4: sarcasm", "6: food"]
+    for label, count in {"fast_only": 4, "interleave": 2}.items():
+        (image,) = shown[label].images
+        known = ~np.ma.getmaskarray(image.get_array()).all(axis=1)
+        assert list(known) == [True] * count + [False] * (4 - count)
+        assert shown[label].get_ylim() == (3.5, -0.5)
+        assert [t.get_text() for t in panels[0].get_yticklabels()] == names
+
+
 def test_learning_curves_stand_at_the_mean_effort(comparison):
     with figures.print_style():
         panels = curves.learning(comparison).figure.axes
