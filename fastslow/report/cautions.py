@@ -1,4 +1,4 @@
-"""What makes the figures of a run doubtful: cut answers, collapse to one, failures, few answers."""
+"""What makes the results of a run doubtful: cut answers, collapse to one, failures, few answers."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def warnings(
     `answers`: (target, prediction) of each task at its last evaluation, as far as they are known.
     """
     taught = [line for line in lines if line.lessons]
-    told = [_doubt(line, rows, answers.get(line.name, ())) for line in taught]
-    return [*(sentence for sentence in told if sentence), *_failures(rows)]
+    doubts = [_doubt(line, rows, answers.get(line.name, ())) for line in taught]
+    return [*(doubt for doubt in doubts if doubt), *_failures(rows)]
 
 
 def precision(rows: Iterable[records.Row]) -> str:
@@ -71,9 +71,9 @@ def _doubt(
 
 def _baseline(line: overview.TaskLine, rows: Sequence[records.Row]) -> str:
     answer = overview.constant_answers(rows).get(line.name, "")
-    found = beside_constant(line.final, line.constant, last_count(line.name, rows))
+    standing = beside_constant(line.final, line.constant, last_count(line.name, rows))
     always = f"the {wording.score(line.constant)} of always answering “{_brief(answer)}”"
-    return f"the last score, {wording.score(line.final)}, {found} {always}" if found else ""
+    return f"the last score, {wording.score(line.final)}, {standing} {always}" if standing else ""
 
 
 def _length(answers: Sequence[tuple[str, str]]) -> str:

@@ -11,6 +11,6 @@ LOG_WIDTH = 160
 
 
 def on(output: TextIO) -> rich.console.Console:
-    """Return a console on `output`; of a file or a pipe nobody knows the width (but COLUMNS)."""
+    """Return a console on `output`; files and pipes have no width: $COLUMNS, else LOG_WIDTH."""
     known = output.isatty() or "COLUMNS" in os.environ
     return rich.console.Console(file=output, width=None if known else LOG_WIDTH)

@@ -89,9 +89,9 @@ def new(
     width: float, height: float, rows: int = 1, columns: int = 1, share: bool = False
 ) -> tuple[figure.Figure, list[axes.Axes]]:
     """Return a figure of so many inches and its axes, row by row."""
-    made = figure.Figure(figsize=(width, height), layout="constrained")
-    grid = made.subplots(rows, columns, squeeze=False, sharex=share, sharey=share)
-    return made, list(np.ravel(grid))
+    drawn = figure.Figure(figsize=(width, height), layout="constrained")
+    grid = drawn.subplots(rows, columns, squeeze=False, sharex=share, sharey=share)
+    return drawn, list(np.ravel(grid))
 
 
 def grid(count: int, height: float) -> tuple[figure.Figure, list[axes.Axes]]:

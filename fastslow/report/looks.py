@@ -34,14 +34,14 @@ _KEPT = {"interleave": 0, "slow_only": 1, "fast_only": 2, "fast_then_slow": 3}
 def assign(labels: Iterable[str]) -> dict[str, Look]:
     """Return the look of every method, whatever the order of the labels.
 
-    The schedulers of the first release keep theirs. Any other name asks for the one that its own
-    letters choose, and gets the next free one if that is taken in this comparison; so a name looks
-    the same in all figures of a comparison, and nearly always in others. Past eight methods colours
-    come again, with other markers.
+    The schedulers of the first release keep theirs. Any other name is hashed to a look, and takes
+    the next free one if that is taken in this comparison; so a name looks the same in all figures
+    of a comparison, and nearly always in others. Beyond eight methods, colours repeat with other
+    markers.
     """
-    wanted = sorted(set(labels), key=lambda label: (label not in _KEPT, label))
+    in_order = sorted(set(labels), key=lambda label: (label not in _KEPT, label))
     taken: dict[int, str] = {}
-    for label in wanted:
+    for label in in_order:
         place = _KEPT.get(label, zlib.crc32(label.encode()) % len(LOOKS))
         while place in taken:
             place = place + 1 if len(taken) >= len(LOOKS) else (place + 1) % len(LOOKS)

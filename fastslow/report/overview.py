@@ -1,4 +1,4 @@
-"""What a run came to: pure functions from record rows to the figures that every output shows."""
+"""What a run came to: pure functions from record rows to the numbers that every output shows."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def accuracy(rows: Iterable[records.Row]) -> tuple[matrices.AccuracyMatrix | Non
 def task_lines(
     matrix: matrices.AccuracyMatrix, rows: Iterable[records.Row]
 ) -> tuple[TaskLine, ...]:
-    """Return the figures of every task, in the order of the matrix."""
+    """Return the scores of every task, in the order of the matrix."""
     rows = list(rows)
     taught = [row["task"] for row in records.of_kind(rows, "lesson")]
     constant = constants(rows)
@@ -78,7 +78,7 @@ def task_lines(
 
 
 def average(lines: Sequence[TaskLine]) -> TaskLine:
-    """Return the mean over the tasks for which each figure is known; lessons are added up."""
+    """Return the mean over the tasks for which each number is known; lessons are added up."""
     columns = [matrices.mean(np.array(column)) for column in list(zip(*lines, strict=True))[2:]]
     return TaskLine("average", sum(line.lessons for line in lines), *columns)
 
@@ -201,14 +201,14 @@ def lessons_before_evaluations(rows: Iterable[records.Row]) -> list[int]:
 
 def step_rewards(rows: Iterable[records.Row]) -> list[tuple[int, float]]:
     """Return (slow steps so far, mean reward of its rollouts) of every slow step that has any."""
-    found: list[tuple[int, float]] = []
+    sampled: list[tuple[int, float]] = []
     for row in records.of_kind(rows, "lesson"):
         for part in row["absorbed"]:
             steps = part["details"].get("steps", ()) if part["channel"] == "slow" else ()
             start = row["slow_steps"] - len(steps)
             rewards = [(start + n, number(step.get("reward"))) for n, step in enumerate(steps, 1)]
-            found += [(step, reward) for step, reward in rewards if not math.isnan(reward)]
-    return found
+            sampled += [(step, reward) for step, reward in rewards if not math.isnan(reward)]
+    return sampled
 
 
 def quadrants(rows: Iterable[records.Row]) -> dict[str, dict[str, float]]:

@@ -39,11 +39,11 @@ def read(directory: files.PathLike, event: int, task: str) -> list[dict[str, typ
 
 def _lines(rows: Iterable[evaluator.Graded]) -> Iterable[dict[str, types.Json]]:
     for number, (example, sample, prediction, score) in enumerate(rows):
-        asked = getattr(example, "input", None)
+        text = getattr(example, "input", None)
         yield {
             "id": getattr(example, "id", number),
             "sample": sample,
-            **({"input": asked} if isinstance(asked, str) else {}),
+            **({"input": text} if isinstance(text, str) else {}),
             "target": _plain(getattr(example, "target", None)),
             "prediction": _plain(prediction),
             "score": float(score.value),

@@ -22,15 +22,15 @@ class PromptFile(NamedTuple):
 def read(directory: files.PathLike) -> tuple[PromptFile, ...]:
     """Return every prompt of a run directory, by task, event and number."""
     folder = pathlib.Path(directory) / "prompts"
-    found = []
+    prompts = []
     for path in folder.glob("*/**/*.md"):
         event, *task, _ = path.relative_to(folder).parts
         unfinished = any(part.startswith(".") for part in task)  # left by a kill
         if event.isdecimal() and path.stem.isdecimal() and not unfinished:
             text = path.read_text("utf-8", "replace")
             score = _score(path)
-            found.append(PromptFile("/".join(task), int(event), int(path.stem), text, score))
-    return tuple(sorted(found, key=lambda p: (p.task, p.event, p.number)))
+            prompts.append(PromptFile("/".join(task), int(event), int(path.stem), text, score))
+    return tuple(sorted(prompts, key=lambda p: (p.task, p.event, p.number)))
 
 
 def _score(path: pathlib.Path) -> float | None:

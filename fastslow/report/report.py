@@ -55,7 +55,7 @@ def draw(rows: list[records.Row]) -> list[figures.Picture]:
     """Return every figure that there is something to show in."""
     matrix, _ = overview.accuracy(rows)
     with figures.style():
-        found = (
+        scored = (
             [
                 curves.forgetting(matrix, rows),
                 curves.accuracy_matrix(matrix, rows),
@@ -65,7 +65,7 @@ def draw(rows: list[records.Row]) -> list[figures.Picture]:
             else []
         )
         maybe = [channels.timeline(rows), channels.quadrants(rows), curves.drift(rows)]
-        return [*found, *(picture for picture in maybe if picture), channels.costs(rows)]
+        return [*scored, *(picture for picture in maybe if picture), channels.costs(rows)]
 
 
 def markdown(run: runs.Run) -> str:

@@ -95,7 +95,7 @@ def load_runs(pattern: str) -> list[dict[str, Any]]:
 def find(patterns: Iterable[str]) -> tuple[list[pathlib.Path], list[pathlib.Path]]:
     """Return the run directories that match, and the matching directories that hold no run.
 
-    Sorted, each once; files that match are passed over. Raises RunsError if there is no run.
+    Both sorted and without duplicates; plain files are ignored. Raises RunsError without any run.
     """
     patterns = list(patterns)
     matches = {

@@ -33,7 +33,7 @@ _METRIC_NAMES = {
 
 
 class Table(NamedTuple):
-    """Text cells; `texts` says how many leading columns are words (the others are figures).
+    """Text cells; `texts` says how many leading columns are words (the others are numbers).
 
     A line break in the header is where to break it so that the table fits a terminal.
     """
@@ -64,7 +64,7 @@ def results(matrix: matrices.AccuracyMatrix, rows: Sequence[records.Row]) -> Tab
 
 
 def kinds(matrix: matrices.AccuracyMatrix, rows: Sequence[records.Row]) -> Table:
-    """Return the same figures averaged over the tasks of a kind; no rows if none is known."""
+    """Return the same scores averaged over the tasks of a kind; no rows if none is known."""
     lines, kind_of = overview.task_lines(matrix, rows), overview.kinds(rows)
     grouped = {
         kind: [line for line in lines if kind_of.get(line.name) == kind]

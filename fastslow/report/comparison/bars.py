@@ -164,17 +164,17 @@ def _cost_bars(
         if any(part in one for one in everyone)
     }
     names = [method.label for method in shown]
-    total = panels.stack(panel, names, parts, _PARTS)
+    means = panels.stack(panel, names, parts, _PARTS)
     sums = [
         {run.seeds: sum(one.values()) for run, one in zip(method.runs, of_method, strict=True)}
         for method, of_method in zip(shown, used, strict=True)
     ]
-    found = [comparison.estimate(of_method) for of_method in sums]
-    for row, one in enumerate(found):
+    totals = [comparison.estimate(of_method) for of_method in sums]
+    for row, one in enumerate(totals):
         panel.plot([one.low, one.high], [row, row], color="#333333", lw=0.9)
-    ends = np.fmax(total, np.array([one.high for one in found]))  # NaN where there is one run
+    ends = np.fmax(means, np.array([one.high for one in totals]))  # NaN where there is one run
     write = wording.duration if kind == "seconds" else wording.quantity
-    panels.write_ends(panel, ends.tolist(), list(map(write, total)), room=0.45, fontsize=7)
+    panels.write_ends(panel, ends.tolist(), list(map(write, means)), room=0.45, fontsize=7)
     panel.set_xlabel({"tokens": "Tokens", "flops": "FLOP", "seconds": "Time (seconds)"}[kind])
     panel.xaxis.set_major_formatter(lambda value, _: wording.quantity(value))
 

@@ -190,13 +190,13 @@ def _how(point: points.Point) -> str:
 
 def _few(methods: Sequence[groups.Method], interval: str) -> list[str]:
     single = [method.label for method in methods if len(method.runs) == 1]
-    found = []
+    notes = []
     if single:
-        found.append(f"One run only, so no error and no interval: {', '.join(single)}.")
+        notes.append(f"One run only, so no error and no interval: {', '.join(single)}.")
     counts = [_observed(method) for method in methods if len(method.runs) > 1]
     if interval == "bootstrap" and counts and min(counts) < _FEW:
-        found.append(f"With fewer than {_FEW} observations this bootstrap is too narrow; prefer t.")
-    return found
+        notes.append(f"With fewer than {_FEW} observations this bootstrap is too narrow; prefer t.")
+    return notes
 
 
 def _observations(methods: Sequence[groups.Method]) -> str:
@@ -232,33 +232,33 @@ def _standing(
         )
         untaught = [t for t in plan if all(t not in runs.taught(run) for run in method.runs)]
         beyond += [f"{', '.join(untaught)} ({method.label})"] if untaught else []
-    told = [f"Lessons taught by then: {', '.join(reached)}."] if reached else []
+    notes = [f"Lessons taught by then: {', '.join(reached)}."] if reached else []
     if beyond:
-        told.append(
+        notes.append(
             f"Not taught by then, so scored as it stands, and in the averages: {'; '.join(beyond)}."
         )
-    return told
+    return notes
 
 
 def _torn(everyone: Sequence[groups.Method]) -> list[str]:
     paths = [run.directory for method in everyone for run in method.runs]
     names = ", ".join(path.name for path in paths if records.torn(path))
-    told = "A crash tore the last record, which is passed over; a resumed run mends it"
-    return [f"{told}: {names}."] if names else []
+    note = "A crash tore the last record, which is passed over; a resumed run mends it"
+    return [f"{note}: {names}."] if names else []
 
 
 def _left_out(
     methods: Sequence[groups.Method], listed: Sequence[Listed], point: points.Point
 ) -> list[str]:
-    found = [
+    notes = [
         f"Left out of the means: {one.run.directory.name} ({one.label}): {one.left_out}."
         for one in listed
         if one.left_out
     ]
     if not any(method.runs for method in methods):
         hint = "; --at_equal compares unfinished runs" if point.effort is None else ""
-        found.append(f"No run gets to this point, so there are no means{hint}.")
-    return found
+        notes.append(f"No run gets to this point, so there are no means{hint}.")
+    return notes
 
 
 def _without_effort(everyone: Sequence[groups.Method], point: points.Point) -> list[str]:
@@ -280,8 +280,8 @@ def _not_evaluated(methods: Sequence[groups.Method]) -> list[str]:
         for run in method.runs
         if (names := matrices.not_evaluated_last(matrices.from_records(run.rows)))
     ]
-    told = "Not part of the last evaluation, so in no average at the end"
-    return [f"{told}: {'; '.join(missing)}."] if missing else []
+    note = "Not part of the last evaluation, so in no average at the end"
+    return [f"{note}: {'; '.join(missing)}."] if missing else []
 
 
 def _reflecting(methods: Sequence[groups.Method]) -> list[str]:
@@ -296,8 +296,8 @@ def _reflecting(methods: Sequence[groups.Method]) -> list[str]:
         if calls:
             tokens = f"{wording.quantity(read)} tokens read, {wording.quantity(written)} written"
             used.append(f"{method.label} {calls:.0f} times ({tokens})")
-    told = "Tokens and FLOP are the learning model's; a reflection model was asked besides"
-    return [f"{told}: {', '.join(used)}."] if used else []
+    note = "Tokens and FLOP are the learning model's; a reflection model was asked besides"
+    return [f"{note}: {', '.join(used)}."] if used else []
 
 
 def _untouched(methods: Sequence[groups.Method], point: points.Point) -> list[str]:
@@ -308,19 +308,19 @@ def _untouched(methods: Sequence[groups.Method], point: points.Point) -> list[st
         for run in method.runs
         if point.effort is not None and not records.of_kind(run.rows, "lesson")
     ]
-    told = "Not evaluated after a lesson within that, so shown as the untouched model"
-    return [f"{told}: {', '.join(early)}."] if early else []
+    note = "Not evaluated after a lesson within that, so shown as the untouched model"
+    return [f"{note}: {', '.join(early)}."] if early else []
 
 
 def _unpaired(methods: Sequence[groups.Method], label: str | None) -> list[str]:
     if label is None:
         return []
-    wanted = {run.seeds for method in methods if method.label == label for run in method.runs}
+    seeds = {run.seeds for method in methods if method.label == label for run in method.runs}
     lonely = [
         f"{run.directory.name} ({method.label})"
         for method in methods
         for run in method.runs
-        if run.seeds not in wanted
+        if run.seeds not in seeds
     ]
     return [f"Without a baseline run of the same seeds: {', '.join(lonely)}."] if lonely else []
 
@@ -329,15 +329,15 @@ def _code(everyone: Sequence[groups.Method]) -> list[str]:
     """Say which versions of code and packages differ between runs: a reason to doubt, no more."""
     about = [run.about for method in everyone for run in method.runs]
     mixed = [r.directory.name for m in everyone for r in m.runs if r.about.get("resumed")]
-    found = []
+    notes = []
     if mixed:
-        found.append(f"Begun and resumed under different code or packages: {', '.join(mixed)}.")
+        notes.append(f"Begun and resumed under different code or packages: {', '.join(mixed)}.")
     for key in ("git", "versions"):
-        told = {json.dumps(one.get(key), sort_keys=True): one.get(key) for one in about}
-        if len(told) > 1:
-            values = [_brief(value) for value in told.values()]
-            found.append(f"Runs were made with different {key}: {'; '.join(values)}.")
-    return found
+        distinct = {json.dumps(one.get(key), sort_keys=True): one.get(key) for one in about}
+        if len(distinct) > 1:
+            values = [_brief(value) for value in distinct.values()]
+            notes.append(f"Runs were made with different {key}: {'; '.join(values)}.")
+    return notes
 
 
 def _brief(value: object) -> str:
@@ -346,6 +346,6 @@ def _brief(value: object) -> str:
     return str(value)[:8] + ("+" if str(value).endswith("+") else "")
 
 
-def _median(found: Sequence[float]) -> float:
-    known = [value for value in found if not np.isnan(value)]
+def _median(values: Sequence[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
     return float(np.median(known)) if known else float("nan")

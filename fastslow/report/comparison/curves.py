@@ -43,10 +43,10 @@ def forgetting(comparison: comparing.Comparison) -> figures.Picture:
         panel.set_title(figures.short(name), loc="left")
         panel.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     _score_axes(grid[: len(names)])
-    when, told = "Lessons taught so far (all tasks)", "shaded: lessons of that task"
+    when, explanation = "Lessons taught so far (all tasks)", "shaded: lessons of that task"
     if plan is None:
         when = "Lessons of any task since the task's first"
-        told = (
+        explanation = (
             "runs have other orders: between its evaluations one counts as on the line between "
             "them, and what only one run of a method has is left out"
         )
@@ -59,8 +59,8 @@ def forgetting(comparison: comparing.Comparison) -> figures.Picture:
     ]
     labels.methods(drawn, grid[: len(names)], comparison)
     labels.reference(drawn, levels, "constant answer")
-    told += "; grey line: the best constant answer" if levels else ""
-    caption = f"Test score of each task, mean and 95% interval; {told}."
+    explanation += "; grey line: the best constant answer" if levels else ""
+    caption = f"Test score of each task, mean and 95% interval; {explanation}."
     return figures.Picture("forgetting", "Forgetting curves", caption, drawn)
 
 
@@ -154,11 +154,11 @@ def drift(comparison: comparing.Comparison) -> figures.Picture | None:
 
 def prompts(comparison: comparing.Comparison) -> figures.Picture | None:
     """Draw the length of the best prompt over lessons; None if no prompt was written down."""
-    found = [[_prompt_lengths(run) for run in method.runs] for method in comparison.methods]
-    if not any(lengths for of_method in found for lengths in of_method):
+    by_method = [[_prompt_lengths(run) for run in method.runs] for method in comparison.methods]
+    if not any(lengths for of_method in by_method for lengths in of_method):
         return None
     drawn, (panel,) = figures.new(figures.SINGLE, 2.7)
-    for method, lengths in zip(comparison.methods, found, strict=True):
+    for method, lengths in zip(comparison.methods, by_method, strict=True):
         _line(panel, comparison, method, *series.align(lengths))
     panel.set_ylim(bottom=0)
     panel.set_xlabel("Lessons taught so far (all tasks)")

@@ -22,7 +22,7 @@ class Method(NamedTuple):
     runs: tuple[runs.Run, ...]
 
 
-def by_keys(found: Sequence[runs.Run], keys: Sequence[str]) -> tuple[Method, ...]:
+def by_keys(everyone: Sequence[runs.Run], keys: Sequence[str]) -> tuple[Method, ...]:
     """Group runs by the values of dotted configuration keys, in the order of the values.
 
     The label of a method is the plug-in's name where a key names one, `key=value` otherwise. Raises
@@ -30,14 +30,14 @@ def by_keys(found: Sequence[runs.Run], keys: Sequence[str]) -> tuple[Method, ...
     """
     if not keys:
         raise runs.RunsError("no configuration key to tell methods apart by: try scheduler")
-    known = dict.fromkeys(key for run in found for key, _ in config.walk(run.config))
+    known = dict.fromkeys(key for run in everyone for key, _ in config.walk(run.config))
     for key in keys:
         if key not in known:
             raise registry.unknown("configuration key", key, known)
     grouped: dict[tuple[types.Json, ...], list[runs.Run]] = {}
-    for run in sorted(found, key=lambda run: run.seeds):
+    for run in sorted(everyone, key=lambda run: run.seeds):
         grouped.setdefault(tuple(runs.value_of(run.config, key) for key in keys), []).append(run)
-    named = [is_plugin(found, key) for key in keys]
+    named = [is_plugin(everyone, key) for key in keys]
     return tuple(
         Method(
             ", ".join(
@@ -56,20 +56,20 @@ def twins(method: Method) -> dict[tuple[int, int], str]:
     Two order seeds may draw the same order. The second run is no observation of its own.
     """
     first: dict[tuple[int, str], runs.Run] = {}
-    found = {}
+    names = {}
     seeds = collections.Counter(run.seeds[0] for run in method.runs)
     for run in (run for run in method.runs if seeds[run.seeds[0]] > 1):
         done = json.dumps([records.comparable(row) for row in run.rows], sort_keys=True)
         twin = first.setdefault((run.seeds[0], done), run)
         if twin is not run:
-            found[run.seeds] = twin.directory.name
-    return found
+            names[run.seeds] = twin.directory.name
+    return names
 
 
-def is_plugin(found: Iterable[runs.Run], key: str) -> bool:
+def is_plugin(everyone: Iterable[runs.Run], key: str) -> bool:
     """Return whether a key names a plug-in, whose name says enough without the key."""
-    values = [run.config for run in found]
-    return all(runs.value_of(c, f"{key}.name") != wording.MISSING for c in values)
+    configs = [run.config for run in everyone]
+    return all(runs.value_of(c, f"{key}.name") != wording.MISSING for c in configs)
 
 
 def check(methods: Sequence[Method], keys: Sequence[str]) -> None:
@@ -97,13 +97,13 @@ def check(methods: Sequence[Method], keys: Sequence[str]) -> None:
 
 def other_differences(methods: Sequence[Method], keys: Sequence[str]) -> list[str]:
     """List "key: value (method), ..." for settings shared by name that differ between methods."""
-    told = {method.label: settings(method.runs[0]) for method in methods}
+    by_method = {method.label: settings(method.runs[0]) for method in methods}
     compared = {*keys, *(f"{key}.name" for key in keys)}
-    common = set.intersection(*map(set, told.values())) - compared
+    common = set.intersection(*map(set, by_method.values())) - compared
     return [
-        f"{key}: " + ", ".join(f"{values[key]} ({label})" for label, values in told.items())
+        f"{key}: " + ", ".join(f"{values[key]} ({label})" for label, values in by_method.items())
         for key in sorted(common)
-        if len({values[key] for values in told.values()}) > 1
+        if len({values[key] for values in by_method.values()}) > 1
     ]
 
 
@@ -133,17 +133,17 @@ def _evaluated(run: runs.Run) -> dict[str, str]:
 
 
 def _refuse(
-    problem: str, found: Sequence[runs.Run], facts: Callable[[runs.Run], Mapping[str, types.Json]]
+    problem: str, group: Sequence[runs.Run], facts: Callable[[runs.Run], Mapping[str, types.Json]]
 ) -> None:
     """Raise RunsError if runs differ in their facts; a run without any facts yet is passed over."""
-    in_order = sorted(found, key=lambda run: run.directory)
-    told = {run.directory: mapping for run in in_order if (mapping := facts(run))}
-    names = [directory.name for directory in told]
+    in_order = sorted(group, key=lambda run: run.directory)
+    known = {run.directory: mapping for run in in_order if (mapping := facts(run))}
+    names = [directory.name for directory in known]
     distinct = len(set(names)) == len(names)
     lines = []
-    for key in dict.fromkeys(key for mapping in told.values() for key in mapping):
+    for key in dict.fromkeys(key for mapping in known.values() for key in mapping):
         values: dict[types.Json, list[str]] = {}
-        for directory, mapping in told.items():
+        for directory, mapping in known.items():
             values.setdefault(mapping.get(key, _UNTOLD), []).append(
                 directory.name if distinct else str(directory)
             )

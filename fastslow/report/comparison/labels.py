@@ -1,4 +1,4 @@
-"""Who is who in a figure: names at the ends of lines where they fit, a legend where they do not."""
+"""Name the methods in a figure: at the ends of their lines where they fit, else in a legend."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def legend(drawn: figure.Figure, comparison: comparing.Comparison) -> None:
 def reference(
     drawn: figure.Figure, levels: Sequence[tuple[axes.Axes, lines.Line2D]], name: str
 ) -> None:
-    """Write what horizontal lines are, once: where it meets no other line, else at the first."""
+    """Label reference lines once, where the label crosses no other line, else at the first."""
     drawn.draw_without_rendering()  # places depend on the layout
     for (panel, line), (side, above) in itertools.product(levels, _PLACES):
         written = _beside(panel, line, name, side, above)
@@ -69,19 +69,19 @@ def counted(method: groups.Method) -> str:
 
 def _name_ends(drawn: figure.Figure, panel: axes.Axes, named: Mapping[str, str]) -> bool:
     """Write names beside the panel, at the ends of its lines, and return whether they fit."""
-    found = {str(line.get_label()): line for line in panel.lines if line.get_label() in named}
-    together = len({float(np.asarray(line.get_xdata())[-1]) for line in found.values()}) == 1
+    by_label = {str(line.get_label()): line for line in panel.lines if line.get_label() in named}
+    together = len({float(np.asarray(line.get_xdata())[-1]) for line in by_label.values()}) == 1
     longest = max(map(len, named.values()), default=0)
-    if found.keys() != named.keys() or not together or longest > _LONGEST:
+    if by_label.keys() != named.keys() or not together or longest > _LONGEST:
         return False
     drawn.draw_without_rendering()  # heights depend on the layout
     low, high = panel.get_ylim()
     point = (high - low) / (panel.bbox.height * 72 / drawn.dpi)
-    heights = [_height(line, -1) for line in found.values()]
+    heights = [_height(line, -1) for line in by_label.values()]
     moves = np.subtract(figures.spread(heights, _LINE * point), heights)
     if max(moves) > _MOVED * point:
         return False
-    ends = [(h, named[label], figures.BLACK) for h, label in zip(heights, found, strict=True)]
+    ends = [(h, named[label], figures.BLACK) for h, label in zip(heights, by_label, strict=True)]
     panels.name_ends(panel, ends, _LINE * point, away=3, fontsize=_SIZE)
     return True
 

@@ -15,7 +15,7 @@ UNITS = {"slow_steps": "slow steps", "tokens": "tokens", "flops": "FLOP", "secon
 
 
 class Point(NamedTuple):
-    """Where runs are looked at: `level` of an effort, or the end of the stream."""
+    """Where runs are compared: at a `level` of an effort, or at the end of the stream."""
 
     effort: str | None  # a name of efficiency.EFFORTS
     level: float  # the effort, or the position of the last event

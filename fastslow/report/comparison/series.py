@@ -30,31 +30,32 @@ def band(
     places: np.ndarray,
     values: np.ndarray,
 ) -> Band:
-    """Average values (runs, places) of a method's runs; what only one of several has is left out.
+    """Average values (runs, places) of a method's runs.
 
-    `places` (places,), or (runs, places) to average them too.
+    `places` is (places,), or (runs, places) to be averaged too. A place that only one of several
+    runs has is left out.
     """
     enough = (~np.isnan(values)).sum(axis=0) >= min(2, len(values))
     seeds = [run.seeds for run in method.runs]
-    found = [
+    estimates = [
         comparison.estimate(dict(zip(seeds, column, strict=True))) for column in values.T[enough]
     ]
     of_runs = np.broadcast_to(places, values.shape)[:, enough].T
     centres = [matrices.mean(column) for column in of_runs]
-    columns = [[getattr(one, name) for one in found] for name in ("mean", "low", "high")]
+    columns = [[getattr(one, name) for one in estimates] for name in ("mean", "low", "high")]
     return Band(np.array(centres), *map(np.array, columns))
 
 
-def align(found: Sequence[Series]) -> tuple[np.ndarray, np.ndarray]:
+def align(by_run: Sequence[Series]) -> tuple[np.ndarray, np.ndarray]:
     """Return all places (places,) in order and the values (runs, places), NaN beyond a run's own.
 
     Runs whose tasks come in another order may be evaluated at other places: between two of its own
     a run counts with what stands on the straight line between them. A mean of the runs that happen
     to be evaluated at a place would jump from one subset of them to the next.
     """
-    places = np.array(sorted({place for series in found for place in series}), np.float64)
-    values = [_on_the_line(series, places) for series in found]
-    return places, np.array(values).reshape(len(found), len(places))
+    places = np.array(sorted({place for series in by_run for place in series}), np.float64)
+    values = [_on_the_line(series, places) for series in by_run]
+    return places, np.array(values).reshape(len(by_run), len(places))
 
 
 def _on_the_line(series: Series, places: np.ndarray) -> np.ndarray:

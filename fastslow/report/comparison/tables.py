@@ -80,16 +80,16 @@ def estimates(comparison: comparing.Comparison) -> table.Table:
     for name in comparison.measures:
         measure = measures.MEASURES[name]
         for number, method in enumerate(comparison.methods):
-            found = _estimate(comparison, method, measure)
-            error = measure.write_change(found.standard_error).lstrip("+")
+            estimate = _estimate(comparison, method, measure)
+            error = measure.write_change(estimate.standard_error).lstrip("+")
             body.append(
                 (
                     *(("", "") if number else (measure.title, measure.better)),
                     method.label,
-                    str(found.size),
-                    measure.write(found.mean),
-                    wording.MISSING if math.isnan(found.standard_error) else error,
-                    _bounds(found, measure.write),
+                    str(estimate.size),
+                    measure.write(estimate.mean),
+                    wording.MISSING if math.isnan(estimate.standard_error) else error,
+                    _bounds(estimate, measure.write),
                 )
             )
     return table.Table(f"Measures {comparison.point}", header, tuple(body), texts=3)
@@ -102,36 +102,36 @@ def differences(comparison: comparing.Comparison) -> table.Table:
     for name in comparison.measures:
         measure = measures.MEASURES[name]
         for number, method in enumerate(_others(comparison)):
-            found = comparing.difference(comparison, method, measure.of)
-            error = measure.write_change(found.standard_error).lstrip("+")
+            difference = comparing.difference(comparison, method, measure.of)
+            error = measure.write_change(difference.standard_error).lstrip("+")
             body.append(
                 (
                     "" if number else measure.title,
                     method.label,
-                    str(found.size),
-                    measure.write_change(found.mean) if found.size else wording.MISSING,
-                    wording.MISSING if math.isnan(found.standard_error) else error,
-                    _bounds(found, measure.write_change),
-                    verdict(found, measure),
+                    str(difference.size),
+                    measure.write_change(difference.mean) if difference.size else wording.MISSING,
+                    wording.MISSING if math.isnan(difference.standard_error) else error,
+                    _bounds(difference, measure.write_change),
+                    verdict(difference, measure),
                 )
             )
     title = f"Difference from {comparison.baseline} {comparison.point}, by pairs of runs"
     return table.Table(title, header, tuple(body), texts=2)
 
 
-def verdict(found: statistics.Estimate, measure: measures.Measure) -> str:
+def verdict(estimate: statistics.Estimate, measure: measures.Measure) -> str:
     """Say what an interval of a difference says: better, worse, no difference seen, or nothing.
 
     Scores that differ by the same in every pair have an interval without width, which a few coarse
     values do not deserve: it decides nothing. Steps and tokens are exact.
     """
-    if math.isnan(found.low):
+    if math.isnan(estimate.low):
         return wording.MISSING
-    if found.low == found.high == 0:
+    if estimate.low == estimate.high == 0:
         return "equal"
-    if found.low <= 0 <= found.high or (measure.of_answers and found.low == found.high):
+    if estimate.low <= 0 <= estimate.high or (measure.of_answers and estimate.low == estimate.high):
         return "undecided"
-    return "better" if (found.mean > 0) == (measure.better == "higher") else "worse"
+    return "better" if (estimate.mean > 0) == (measure.better == "higher") else "worse"
 
 
 def efforts(comparison: comparing.Comparison) -> table.Table:
@@ -139,9 +139,9 @@ def efforts(comparison: comparing.Comparison) -> table.Table:
     header = ("Method", "Pairs", "Reached", *(_title(unit) for unit in points.UNITS.values()))
     body = []
     for method in comparison.methods:
-        found = [comparing.effort_to_baseline(comparison, method, unit) for unit in points.UNITS]
-        cells = (_effort_cell(one) for one in found)
-        body.append((method.label, str(found[0].pairs), str(found[0].reached), *cells))
+        needed = [comparing.effort_to_baseline(comparison, method, unit) for unit in points.UNITS]
+        cells = (_effort_cell(one) for one in needed)
+        body.append((method.label, str(needed[0].pairs), str(needed[0].reached), *cells))
     title = (
         f"To the best average score of {comparison.baseline}: median, and as a multiple of its own"
     )
@@ -170,7 +170,7 @@ def flat(comparison: comparing.Comparison) -> list[dict[str, Any]]:
     for name in comparison.measures:
         measure = measures.MEASURES[name]
         for method in comparison.methods:
-            found = _estimate(comparison, method, measure)
+            estimate = _estimate(comparison, method, measure)
             row = {
                 "method": method.label,
                 "measure": name,
@@ -178,7 +178,7 @@ def flat(comparison: comparing.Comparison) -> list[dict[str, Any]]:
                 "better": measure.better,
                 "point": str(comparison.point),
                 "interval": comparison.interval,
-                **_named(found, ""),
+                **_named(estimate, ""),
             }
             if comparison.baseline not in (None, method.label):
                 paired = comparing.difference(comparison, method, measure.of)
@@ -199,8 +199,8 @@ def task_names(comparison: comparing.Comparison) -> list[str]:
     )
 
 
-def _named(found: statistics.Estimate, prefix: str) -> dict[str, float]:
-    return {f"{prefix}{name}": value for name, value in found._asdict().items()}
+def _named(estimate: statistics.Estimate, prefix: str) -> dict[str, float]:
+    return {f"{prefix}{name}": value for name, value in estimate._asdict().items()}
 
 
 def _others(comparison: comparing.Comparison) -> list[groups.Method]:
@@ -219,29 +219,29 @@ def _cell(
     return _interval_cell(_estimate(comparison, method, measure), measure.write)
 
 
-def _interval_cell(found: statistics.Estimate, write: Callable[[float], str]) -> str:
+def _interval_cell(estimate: statistics.Estimate, write: Callable[[float], str]) -> str:
     """Write "mean ± half width", "mean [low, high]" if it is askew, or the mean alone."""
-    if math.isnan(found.low):
-        return write(found.mean)
-    above, below = found.high - found.mean, found.mean - found.low
+    if math.isnan(estimate.low):
+        return write(estimate.mean)
+    above, below = estimate.high - estimate.mean, estimate.mean - estimate.low
     if math.isclose(above, below, abs_tol=1e-9):
-        return f"{write(found.mean)} ± {write(above).lstrip('+')}"
-    return f"{write(found.mean)} {_bounds(found, write)}"
+        return f"{write(estimate.mean)} ± {write(above).lstrip('+')}"
+    return f"{write(estimate.mean)} {_bounds(estimate, write)}"
 
 
-def _bounds(found: statistics.Estimate, write: Callable[[float], str]) -> str:
-    if math.isnan(found.low):
+def _bounds(estimate: statistics.Estimate, write: Callable[[float], str]) -> str:
+    if math.isnan(estimate.low):
         return wording.MISSING
-    return f"[{write(found.low)}, {write(found.high)}]"
+    return f"[{write(estimate.low)}, {write(estimate.high)}]"
 
 
-def _effort_cell(found: comparing.Effort) -> str:
-    if math.isnan(found.effort):
+def _effort_cell(needed: comparing.Effort) -> str:
+    if math.isnan(needed.effort):
         return wording.MISSING
-    if math.isinf(found.effort):
+    if math.isinf(needed.effort):
         return "never"
-    ratio = "" if math.isnan(found.ratio) else f" ({found.ratio:.2g}×)"
-    return f"{wording.quantity(found.effort)}{ratio}"
+    ratio = "" if math.isnan(needed.ratio) else f" ({needed.ratio:.2g}×)"
+    return f"{wording.quantity(needed.effort)}{ratio}"
 
 
 def last_score(task: str, run: runs.Run) -> float:

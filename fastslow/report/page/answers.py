@@ -15,7 +15,7 @@ _LONGEST = 1500  # characters shown of a text
 
 
 class Answer(NamedTuple):
-    """An answer at an evaluation point; `before`: the same item's score the time before."""
+    """An answer at an evaluation point; `before`: the item's score at the one before."""
 
     task: str
     event: int
@@ -32,25 +32,25 @@ class Answer(NamedTuple):
 def read(directory: pathlib.Path, rows: Iterable[records.Row]) -> tuple[Answer, ...]:
     """Return all answers that the run wrote down, in time, tasks as in the records."""
     before: dict[tuple[str, str, int], float] = {}
-    found = []
+    given = []
     for row in records.of_kind(rows, "evaluation"):
         for task in row["scores"]:
             for answer in _of_file(directory, row["event"], task):
                 item = (task, answer.id, answer.sample)
-                found.append(answer._replace(before=before.get(item)))
+                given.append(answer._replace(before=before.get(item)))
                 before[item] = answer.score
-    return tuple(found)
+    return tuple(given)
 
 
 def last(answers: Iterable[Answer]) -> dict[str, list[Answer]]:
     """Return the answers of every task at its last evaluation."""
-    found: dict[str, list[Answer]] = {}
+    newest: dict[str, list[Answer]] = {}
     for answer in answers:
-        of_task = found.setdefault(answer.task, [])
+        of_task = newest.setdefault(answer.task, [])
         if of_task and of_task[0].event != answer.event:
             of_task.clear()
         of_task.append(answer)
-    return found
+    return newest
 
 
 def columns(
@@ -58,7 +58,7 @@ def columns(
 ) -> types.Json:
     """Return what the page's script reads: columns of numbers, and the texts they stand for.
 
-    The newest evaluations come first. What finds no `room` (characters) is left out and counted in
+    The newest evaluations come first. What exceeds `room` characters is left out and counted in
     `left_out`. A text is its place in `texts`, -1 if there is none; a point its place in `points`,
     which hold (event, lessons taught before).
     """
@@ -72,8 +72,8 @@ def columns(
     table: list[list[float | int | None]] = []
     newest_first = sorted(answers, key=lambda answer: -answer.event)
     for answer in newest_first:
-        told = [answer.id, answer.input, answer.target, answer.answer, answer.feedback]
-        clipped = [None if text is None else _clipped(text) for text in told]
+        values = [answer.id, answer.input, answer.target, answer.answer, answer.feedback]
+        clipped = [None if text is None else _clipped(text) for text in values]
         room -= _ROW + sum(len(text) + 3 for text in clipped if text and text not in texts)
         if room < 0:
             break

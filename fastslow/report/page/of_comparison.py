@@ -16,8 +16,7 @@ from fastslow.report.page import layout
 
 _ZOOM = 1.4  # figures for print have small text
 _COLUMN = 760  # pixels, below which it would be too small even so
-_TOLD = ("average_accuracy", "forgetting", "tokens", "drift_trained_base_with_prompt")
-_QUESTIONS = {
+_QUESTIONS = {  # measure -> the question that it answers
     "average_accuracy": "Who learned most",
     "forgetting": "Who forgot least",
     "tokens": "Who was cheapest",
@@ -32,7 +31,7 @@ def render(
 ) -> bytes:
     """Return the page; `shown` are its tables, `pictures` figures with their PNG files."""
     embedded = [layout.embed(picture, png, _ZOOM) for picture, png in pictures]
-    found = [
+    sections = [
         layout.figures_section(embedded, _COLUMN),
         layout.tables_section("results", "Results", shown),
         _settings(comparison),
@@ -45,15 +44,17 @@ def render(
         heads=_headlines(comparison),
         sentences=[*_verdicts(comparison), *comparison.notes],
         warnings=_warnings(comparison),
-        sections=[section for section in found if section],
+        sections=[section for section in sections if section],
     )
     return layout.render(page)
 
 
 def _headlines(comparison: comparing.Comparison) -> list[headlines.Headline]:
     """Return the best method by each of a few measures, if runs tell, and how the others did."""
-    found = []
-    for name in (name for name in _TOLD if name in comparison.measures):
+    heads = []
+    for name, question in _QUESTIONS.items():
+        if name not in comparison.measures:
+            continue
         measure = measures.MEASURES[name]
         means = {
             method.label: comparison.estimate(comparing.values(method, measure.of))
@@ -66,8 +67,8 @@ def _headlines(comparison: comparing.Comparison) -> list[headlines.Headline]:
         order = sorted(known, key=lambda method: sign * means[method.label].mean)
         figure = _leaders(comparison, order, measure)
         listed = ", ".join(f"{m.label} {_interval(means[m.label], measure)}" for m in order)
-        found.append(headlines.Headline(_QUESTIONS[name], figure, f"{measure.title}: {listed}."))
-    return found
+        heads.append(headlines.Headline(question, figure, f"{measure.title}: {listed}."))
+    return heads
 
 
 def _leaders(
@@ -88,15 +89,16 @@ def _leaders(
     return " or ".join([best.label, *beside]) if len(beside) < len(others) else "undecided"
 
 
-def _interval(found: statistics.Estimate, measure: measures.Measure) -> str:
-    if math.isnan(found.low) or found.low == found.high:
-        return measure.write(found.mean)
-    return f"{measure.write(found.mean)} [{measure.write(found.low)}, {measure.write(found.high)}]"
+def _interval(estimate: statistics.Estimate, measure: measures.Measure) -> str:
+    mean, low, high = map(measure.write, (estimate.mean, estimate.low, estimate.high))
+    if math.isnan(estimate.low) or estimate.low == estimate.high:
+        return mean
+    return f"{mean} [{low}, {high}]"
 
 
 def _verdicts(comparison: comparing.Comparison) -> list[str]:
     """Say of every method in what it is better or worse than the baseline, beyond chance."""
-    told = []
+    sentences = []
     for method in comparison.methods:
         if comparison.baseline is None or method.label == comparison.baseline:
             continue
@@ -111,11 +113,11 @@ def _verdicts(comparison: comparing.Comparison) -> list[str]:
             for verdict in ("better", "worse", "undecided")
             if verdict in read
         ]
-        told.append(
+        sentences.append(
             f"{method.label} beside {comparison.baseline}: "
             f"{'; '.join(parts) or 'too few pairs of runs to tell'}."
         )
-    return told
+    return sentences
 
 
 def _inside(title: str) -> str:
@@ -127,7 +129,7 @@ def _inside(title: str) -> str:
 def _warnings(comparison: comparing.Comparison) -> list[str]:
     """Name methods that learned nothing, and scores not above that of the best constant answer."""
     constants = series.constants(comparison.methods)
-    told = [
+    sentences = [
         f"{method.label} gained nothing, so there was nothing to forget, and no reason to drift."
         for method in comparison.methods
         if method.runs and all(_gain(run) <= 0 for run in method.runs)
@@ -138,10 +140,12 @@ def _warnings(comparison: comparing.Comparison) -> list[str]:
             count = min((cautions.last_count(task, run.rows) for run in method.runs), default=0)
             last = functools.partial(tables.last_score, task)
             score = comparison.estimate(comparing.values(method, last)).mean
-            if found := cautions.beside_constant(score, constant, count):
+            if standing := cautions.beside_constant(score, constant, count):
                 always = f"the {wording.score(constant)} of the best constant answer"
-                told.append(f"{method.label} on {task}: {wording.score(score)} {found} {always}.")
-    return told
+                sentences.append(
+                    f"{method.label} on {task}: {wording.score(score)} {standing} {always}."
+                )
+    return sentences
 
 
 def _gain(run: runs.Run) -> float:
@@ -156,9 +160,9 @@ def _settings(comparison: comparing.Comparison) -> layout.Section | None:
     methods = [method for method in comparison.methods if method.runs]
     if not methods:
         return None
-    told = [_told(method) for method in methods]
-    keys = dict.fromkeys(key for one in told for key in one)
-    rows = [(key, *(one.get(key, wording.MISSING) for one in told)) for key in keys]
+    listed = [_listed(method) for method in methods]
+    keys = dict.fromkeys(key for one in listed for key in one)
+    rows = [(key, *(one.get(key, wording.MISSING) for one in listed)) for key in keys]
     rows.sort(key=lambda row: len(set(row[1:])) == 1)
     header = ("Setting", *(method.label for method in methods))
     shown = table.Table("", header, tuple(rows), texts=len(header))
@@ -166,7 +170,7 @@ def _settings(comparison: comparing.Comparison) -> layout.Section | None:
     return layout.Section("settings", title, "settings.html", {"table": shown}, opened=False)
 
 
-def _told(method: groups.Method) -> dict[str, str]:
+def _listed(method: groups.Method) -> dict[str, str]:
     about = method.runs[0].about
     versions = about.get("versions", {})
     return {

@@ -24,7 +24,7 @@ def render(run: runs.Run, pictures: Sequence[tuple[figures.Picture, bytes]]) -> 
     """Return the page; `pictures` are figures with their PNG files."""
     matrix, problem = overview.accuracy(run.rows)
     given = answers.read(run.directory, run.rows)
-    found = [
+    sections = [
         _figures(pictures),
         _tables(run),
         _prompts(run),
@@ -39,7 +39,7 @@ def render(run: runs.Run, pictures: Sequence[tuple[figures.Picture, bytes]]) -> 
         heads=headlines.headlines(matrix, run.rows) if matrix else (),
         sentences=_sentences(run, problem),
         warnings=_warnings(run, given) if matrix else (),
-        sections=[section for section in found if section],
+        sections=[section for section in sections if section],
     )
     return layout.render(page)
 

@@ -40,7 +40,7 @@ class Version(NamedTuple):
 
 
 def evolution(
-    found: Iterable[prompt_files.PromptFile], rows: Iterable[records.Row]
+    written: Iterable[prompt_files.PromptFile], rows: Iterable[records.Row]
 ) -> dict[str, list[Version]]:
     """Return per task the best prompts over time, each where it first differs from the last.
 
@@ -52,23 +52,23 @@ def evolution(
     versions: dict[str, list[Version]] = {
         task: [] for scores in evaluations.values() for task in scores
     }
-    for (task, event), group in itertools.groupby(found, key=lambda p: (p.task, p.event)):
+    for (task, event), group in itertools.groupby(written, key=lambda p: (p.task, p.event)):
         best, *others = group
-        told = versions.setdefault(task, [])
-        if event not in lessons or (told and told[-1].text == best.text):
+        listed = versions.setdefault(task, [])
+        if event not in lessons or (listed and listed[-1].text == best.text):
             continue
-        parts = compare(told[-1].text, best.text) if told else whole(best.text)
+        parts = compare(listed[-1].text, best.text) if listed else whole(best.text)
         version = Version(
             lessons[event],
             wording.score(best.score),
             wording.score(evaluations[event].get(task)),
-            summary(parts) if told else "the first",
+            summary(parts) if listed else "the first",
             parts,
             best.text,
             tuple((wording.score(other.score), other.text) for other in others),
         )
-        told.append(version)
-    return {task: told for task, told in versions.items() if told}
+        listed.append(version)
+    return {task: listed for task, listed in versions.items() if listed}
 
 
 def compare(before: str, after: str) -> tuple[Part, ...]:
@@ -94,13 +94,13 @@ def whole(text: str) -> tuple[Part, ...]:
 
 def summary(parts: Iterable[Part]) -> str:
     """Say how much was added and removed: "demonstrations +4, instruction +1 −1"."""
-    told = []
+    changes = []
     for part in parts:
         counts = {m: sum(c.mark == m for c in part.changes) for m in ("added", "removed")}
         signs = (("added", "+"), ("removed", "\N{MINUS SIGN}"))
         moved = " ".join(f"{sign}{counts[mark]}" for mark, sign in signs if counts[mark])
-        told += [f"{part.title.lower()} {moved}"] if moved else []
-    return ", ".join(told) or "blank space only"
+        changes += [f"{part.title.lower()} {moved}"] if moved else []
+    return ", ".join(changes) or "blank space only"
 
 
 def _sections(text: str) -> dict[str, list[tuple[str, ...]]]:
@@ -118,12 +118,12 @@ def _sections(text: str) -> dict[str, list[tuple[str, ...]]]:
 def _changes(
     before: Sequence[tuple[str, ...]], after: Sequence[tuple[str, ...]]
 ) -> tuple[Change, ...]:
-    found: list[Change] = []
+    changes: list[Change] = []
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
     for kind, start, stop, new_start, new_stop in matcher.get_opcodes():
         if kind == "equal":
-            found += [Change("kept", unit) for unit in after[new_start:new_stop]]
+            changes += [Change("kept", unit) for unit in after[new_start:new_stop]]
         else:
-            found += [Change("removed", unit) for unit in before[start:stop]]
-            found += [Change("added", unit) for unit in after[new_start:new_stop]]
-    return tuple(found)
+            changes += [Change("removed", unit) for unit in before[start:stop]]
+            changes += [Change("added", unit) for unit in after[new_start:new_stop]]
+    return tuple(changes)
