@@ -28,7 +28,7 @@ import orbax.checkpoint as ocp
 
 from fastslow import errors, files, types
 
-SCHEMA = 2  # 2: sketches of gradients
+SCHEMA = 3  # 2: sketches of gradients; 3: leaves of the slow channel by their own paths
 KEEP = 2  # one more than it takes to resume, should the newest be damaged
 ALL = 0  # keep every checkpoint
 _MANIFEST, _TEXT, _ARRAYS = "manifest.json", "state.json", "arrays"
@@ -166,8 +166,8 @@ def _problem(directory: pathlib.Path) -> str | None:
         return f"{directory / _MANIFEST} is missing or unreadable ({error})"
     if schema != SCHEMA:
         raise CheckpointError(
-            f"{directory} has schema {schema}; this program reads {SCHEMA}: use the version of "
-            "fastslow that began the run"
+            f"{directory} has schema {schema}; this program reads {SCHEMA}: start anew with "
+            "another --workdir, or go on with the version of fastslow that began the run"
         )
     for name, expected in hashes.items():
         try:

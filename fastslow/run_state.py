@@ -93,10 +93,9 @@ def restore(saved: types.Saved, model: learner.Learner) -> RunState:
         ),
         scheduler=text["scheduler"],
         taught=tuple(text["taught"]),
-        # Checkpoints from before these were kept have no `known` and no `worth`.
-        known={name: _result(*values) for name, values in text.get("known", {}).items()},
+        known={name: _result(*values) for name, values in text["known"].items()},
         sketches={name: tuple(sketch) for name, sketch in text["sketches"].items()},
-        worth=text.get("worth", {}),
+        worth=text["worth"],
         slow_steps=text["slow_steps"],
         cost=types.Cost(**text["cost"]),
     )

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from fastslow import checkpoint, files, types
@@ -71,6 +72,15 @@ def test_every_kind_of_leaf_and_the_text_come_back_exactly(tmp_path):
     restored = checkpoint.restore(tmp_path, 3, _blank(saved.arrays))
     _assert_same(restored.arrays, saved.arrays)
     assert restored.text == saved.text
+
+
+def test_the_state_of_an_optimiser_keeps_its_node_types(tmp_path):
+    trainable = {"blocks": {"q": {"a": jnp.arange(6.0).reshape(2, 3)}}}
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(1e-3))
+    fresh = optimizer.init(trainable)
+    _, state = optimizer.update(jax.tree.map(jnp.ones_like, trainable), fresh, trainable)
+    checkpoint.save(tmp_path, 0, types.Saved({"slow": state}, {}))
+    _assert_same(checkpoint.restore(tmp_path, 0, {"slow": fresh}).arrays, {"slow": state})
 
 
 def test_a_run_without_arrays_is_saved_too(tmp_path):
@@ -167,7 +177,8 @@ def test_another_schema_is_an_error_and_not_a_fallback(tmp_path, schema):
         checkpoint.save(tmp_path, event, _saved(event))
     path = tmp_path / "checkpoints" / "2" / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema": schema}))
-    with pytest.raises(checkpoint.CheckpointError, match=f"schema {schema}; this program reads"):
+    refusal = f"schema {schema}; this program reads {checkpoint.SCHEMA}: start anew"
+    with pytest.raises(checkpoint.CheckpointError, match=refusal):
         checkpoint.latest(tmp_path)
 
 

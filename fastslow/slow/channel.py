@@ -18,7 +18,7 @@ from fastslow import errors, learner, seeds, types
 from fastslow.lm import decoder, source, weights
 from fastslow.lm import engine as engine_lib
 from fastslow.lm import model as model_lib
-from fastslow.slow import batching, contracts, drift_cap, probing, storage, training, update
+from fastslow.slow import batching, contracts, drift_cap, probing, training, update
 from fastslow.slow import settings as settings_lib
 from fastslow.slow.anchors import parts as anchor_parts
 
@@ -122,18 +122,20 @@ class GradientChannel:
         return learner.Measured(facts, sketch, cost._replace(seconds=time.perf_counter() - started))
 
     def save(self, state: training.State) -> types.Saved:
-        """Return every leaf by its path; the text names the base model they are a delta of."""
-        return types.Saved(storage.flatten(state), {"base": self.model.digest})
+        """Return the state as it is; the text names the base model that it is a delta of."""
+        return types.Saved(state, {"base": self.model.digest})
 
     def restore(self, saved: types.Saved) -> training.State:
-        """Invert `save`; ValueError if the base model, adapter, optimiser or anchors differ."""
+        """Invert `save`; ValueError for another base model.
+
+        `checkpoint.restore` has checked that the leaves fit this adapter, optimiser and anchors.
+        """
         if saved.text["base"] != self.model.digest:
             raise ValueError(
                 f"saved for base model {saved.text['base']}, this one is {self.model.digest}"
             )
-        # Not traced: a plug-in's `init` may look at its arrays. Shapes, so that nothing stays.
-        template = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), self.init(0))
-        return storage.unflatten(template, saved.arrays)
+        state: training.State = saved.arrays
+        return state
 
     @functools.cached_property
     def _optimizer(self) -> optax.GradientTransformation:

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from fastslow import seeds, types
+from fastslow import checkpoint, seeds, types
 from fastslow.slow import drift_cap
 from fastslow.slow.anchors import ANCHORS
 from tests.slow.channels import (
@@ -62,7 +62,13 @@ def test_the_input_state_is_not_consumed():
     assert_same(jax.tree.map(np.asarray, state), before)
 
 
-def test_anchors_and_adapters_that_look_at_their_arrays_can_be_restored():
+def restored(learner, state, directory):
+    """What a checkpoint of the state gives back, as a run resumes from it."""
+    checkpoint.save(directory, 0, learner.save(state))
+    return learner.restore(checkpoint.restore(directory, 0, learner.save(learner.init(0)).arrays))
+
+
+def test_anchors_and_adapters_that_look_at_their_arrays_can_be_restored(tmp_path):
     """What trains for hours must not fail on resuming: nothing of one's own is traced there."""
 
     def init(trainable):
@@ -77,31 +83,31 @@ def test_anchors_and_adapters_that_look_at_their_arrays_can_be_restored():
     learner = dataclasses.replace(build(), anchors={"mine": counting})
     state, _ = absorb(learner, learner.init(0), seed=1)
     assert state.anchors["mine"]["lessons"] == 1
-    assert_same(learner.restore(learner.save(state)), state)
+    assert_same(restored(learner, state, tmp_path), state)
 
 
-def test_restored_state_continues_exactly_like_the_one_saved():
+def test_restored_state_continues_exactly_like_the_one_saved(tmp_path):
     learner = shared()
     state, _ = absorb(learner, learner.init(0))
-    saved = learner.save(state)
-    restored = learner.restore(saved)
-    assert_same(restored, state)
+    again = restored(learner, state, tmp_path)
+    assert_same(again, state)
     assert differs(state.opt_state, learner.init(0).opt_state)
     straight, _ = absorb(learner, state, seed=5)
-    resumed, _ = absorb(learner, restored, seed=5)
+    resumed, _ = absorb(learner, again, seed=5)
     cold, _ = absorb(learner, learner.init(0), seed=5)
     assert_same(resumed, straight)
     assert differs(cold.trainable, straight.trainable)
 
 
-def test_restoring_into_another_model_or_adapter_is_an_error():
+def test_restoring_into_another_model_or_adapter_is_an_error(tmp_path):
     learner = shared()
     saved = learner.save(learner.init(0))
     other = dataclasses.replace(learner, model=dataclasses.replace(model(), digest="other"))
     with pytest.raises(ValueError, match="saved for base model"):
         other.restore(saved)
-    with pytest.raises(ValueError, match="does not fit"):
-        build(adapter="full").restore(saved)
+    checkpoint.save(tmp_path, 0, saved)
+    with pytest.raises(checkpoint.CheckpointError, match="does not fit"):
+        checkpoint.restore(tmp_path, 0, build(adapter="full").init(0))
 
 
 def test_costs_and_details_add_up():
