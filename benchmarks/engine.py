@@ -112,7 +112,7 @@ def time_engine(language_model: model.LanguageModel, inputs: Inputs) -> Seconds:
         engine_lib.Request(prefix, tuple(question), seed)
         for seed, question in enumerate(inputs.questions.tolist())
     ]
-    layers = runner.cut(variables)  # once for all that is sampled from these weights
+    layers = runner.unstack_layers(variables)  # once for all that is sampled from these weights
     generate = functools.partial(
         runner.generate, variables, requests, temperature=1.0, layers=layers
     )

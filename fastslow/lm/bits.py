@@ -16,39 +16,39 @@ import jax.numpy as jnp
 from fastslow import types
 
 
-def hide(tree: types.PyTree) -> types.PyTree:
+def as_bits(tree: types.PyTree) -> types.PyTree:
     """Return the bits of every 16-bit array, as unsigned integers; others as given."""
-    return jax.tree.map(lambda x: _hide(x) if _is_half(x) else x, tree)
+    return jax.tree.map(lambda x: _as_bits(x) if _is_half(x) else x, tree)
 
 
-def show(hidden: types.PyTree, tree: types.PyTree) -> types.PyTree:
-    """Return the arrays that `hidden` holds, differentiable with respect to those of `tree`.
+def from_bits(encoded: types.PyTree, tree: types.PyTree) -> types.PyTree:
+    """Return the arrays that `encoded` holds, differentiable with respect to those of `tree`.
 
-    `tree` must hold the same values; what is hidden as bits has its gradient from there, and its
+    `tree` must hold the same values; what travels as bits has its gradient from there, and its
     computation is dead code.
     """
-    return jax.tree.map(lambda bits, x: _show(bits, x) if _is_half(x) else bits, hidden, tree)
+    return jax.tree.map(lambda bits, x: _from_bits(bits, x) if _is_half(x) else bits, encoded, tree)
 
 
 def _is_half(x: jax.Array) -> bool:
     return x.dtype.itemsize == 2
 
 
-def _hide(x: jax.Array) -> jax.Array:
+def _as_bits(x: jax.Array) -> jax.Array:
     return jax.lax.bitcast_convert_type(jax.lax.stop_gradient(x), jnp.uint16)
 
 
 @jax.custom_vjp
-def _show(hidden: jax.Array, x: jax.Array) -> jax.Array:
-    return jax.lax.bitcast_convert_type(hidden, x.dtype)
+def _from_bits(encoded: jax.Array, x: jax.Array) -> jax.Array:
+    return jax.lax.bitcast_convert_type(encoded, x.dtype)
 
 
-def _forward(hidden: jax.Array, x: jax.Array) -> tuple[jax.Array, None]:
-    return _show(hidden, x), None
+def _forward(encoded: jax.Array, x: jax.Array) -> tuple[jax.Array, None]:
+    return _from_bits(encoded, x), None
 
 
 def _backward(_: None, cotangent: jax.Array) -> tuple[Any, jax.Array]:
     return None, cotangent
 
 
-_show.defvjp(_forward, _backward)
+_from_bits.defvjp(_forward, _backward)

@@ -1,4 +1,4 @@
-"""One layer of the decoder as a Flax module: attention over its memories, then the gated FFN."""
+"""One layer of the decoder as a Flax module: attention over its caches, then the gated FFN."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ class Places(NamedTuple):
 
     rotation: Rotation
     visible: jax.Array  # (R, T, T) bool: which of the pass's own tokens each one sees
-    prefix_length: jax.Array  # () int32: how much of the prefix memory is real
+    prefix_length: jax.Array  # () int32: how much of the prefix cache is real
 
 
-class Past(NamedTuple):
-    """What one layer remembers while a completion is decoded token by token."""
+class Caches(NamedTuple):
+    """The keys and values of one layer while completions are decoded token by token."""
 
-    prefix: attention.Memory  # shared, P tokens
-    question: attention.Memory  # T tokens, in Q rows: R / Q rows share one each
-    recent: attention.Memory  # float32, N tokens: the completion, written in place
+    prefix: attention.KVCache  # shared, P tokens
+    question: attention.KVCache  # T tokens, in Q rows: R / Q rows share one each
+    completion: attention.KVCache  # float32, N tokens, written in place
 
 
-class Now(NamedTuple):
+class StepPlaces(NamedTuple):
     """Where a decoding step stands: the same for every layer."""
 
     rotation: Rotation  # of the new token, T = 1
     prefix_length: jax.Array  # () int32
     question_visible: jax.Array  # (Q, T) bool
-    slot: jax.Array  # () int32: the place of the new token in `Past.recent`
+    slot: jax.Array  # () int32: the place of the new token in `Caches.completion`
 
 
 class Linear(nn.Module):
@@ -92,29 +92,31 @@ class Block(nn.Module):
         self.down = Linear(c.width)
 
     def __call__(
-        self, x: jax.Array, prefix: attention.Memory | None, places: Places
-    ) -> tuple[jax.Array, attention.Memory]:
-        """Return the new residual stream (R, T, D) and the memory of its T tokens."""
-        queries, memory = self.project(x, places.rotation)
-        parts = [attention.attend_rows(queries, memory, places.visible)]
+        self, x: jax.Array, prefix: attention.KVCache | None, places: Places
+    ) -> tuple[jax.Array, attention.KVCache]:
+        """Return the new residual stream (R, T, D) and the cache of its T tokens."""
+        queries, cache = self.project(x, places.rotation)
+        parts = [attention.attend_rows(queries, cache, places.visible)]
         if prefix is not None:
             parts.append(attention.attend_shared(queries, prefix, places.prefix_length))
-        return self.finish(x, attention.merge(parts)), memory
+        return self.finish(x, attention.merge(parts)), cache
 
-    def step(self, x: jax.Array, past: Past, now: Now) -> tuple[jax.Array, attention.Memory]:
-        """Decode one token per row: return the residual stream (R, 1, D) and `past.recent`."""
-        queries, new = self.project(x, now.rotation)
-        recent = attention.write(past.recent, new, now.slot)
-        written = jnp.arange(recent.size) <= now.slot
+    def step(
+        self, x: jax.Array, caches: Caches, places: StepPlaces
+    ) -> tuple[jax.Array, attention.KVCache]:
+        """Decode a token per row: return the residual stream (R, 1, D) and the completion cache."""
+        queries, new = self.project(x, places.rotation)
+        completion = attention.write(caches.completion, new, places.slot)
+        written = jnp.arange(completion.size) <= places.slot
         parts = [
-            attention.attend_shared(queries, past.prefix, now.prefix_length),
-            attention.attend_grouped(queries, past.question, now.question_visible),
-            attention.attend_rows(queries, recent, written[None, None]),
+            attention.attend_shared(queries, caches.prefix, places.prefix_length),
+            attention.attend_grouped(queries, caches.question, places.question_visible),
+            attention.attend_rows(queries, completion, written[None, None]),
         ]
-        return self.finish(x, attention.merge(parts)), recent
+        return self.finish(x, attention.merge(parts)), completion
 
-    def project(self, x: jax.Array, rotation: Rotation) -> tuple[jax.Array, attention.Memory]:
-        """Return queries (K, R, T * group, hd) and the memory of T tokens in the kernels' dtype."""
+    def project(self, x: jax.Array, rotation: Rotation) -> tuple[jax.Array, attention.KVCache]:
+        """Return queries (K, R, T * group, hd) and the cache of T tokens in the kernels' dtype."""
         c = self.config
         hidden = self.attn_norm(x)
         q, k, v = (
@@ -127,7 +129,7 @@ class Block(nn.Module):
             attention.split_heads(heads, c.kv_heads).astype(self.dtype)
             for heads in (rotate(q, rotation), rotate(k, rotation), v)
         )
-        return kept(q), attention.Memory(kept(k.swapaxes(-1, -2)), kept(v))
+        return kept(q), attention.KVCache(kept(k.swapaxes(-1, -2)), kept(v))
 
     def finish(self, x: jax.Array, attended: jax.Array) -> jax.Array:
         """Add what attention (K, R, T * group, hd) and the FFN give to the residual stream."""
@@ -144,7 +146,7 @@ class Block(nn.Module):
 
 def kept(x: jax.Array) -> jax.Array:
     """Mark what the backward pass had better keep (KEPT) than recompute."""
-    return jnp.asarray(bits.show(ad_checkpoint.checkpoint_name(bits.hide(x), KEPT), x))
+    return jnp.asarray(bits.from_bits(ad_checkpoint.checkpoint_name(bits.as_bits(x), KEPT), x))
 
 
 def rotate(x: jax.Array, rotation: Rotation) -> jax.Array:

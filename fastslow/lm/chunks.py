@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from fastslow.lm import batch
 
-# What is only looked back at is cheap to pad, and programs are dear: questions and completions see
-# the prefix in coarser buckets than it is read in, and decoding, whose program takes longest to
-# compile, sees questions in coarser ones too.
-_REMEMBERED_PREFIX = batch.Buckets(256)
-_DECODING_QUESTION = batch.Buckets(128)
+# Padding in a cache is cheap, and programs are dear: questions and completions see the prefix in
+# coarser buckets than it is read in, and decoding, whose program takes longest to compile, sees
+# questions in coarser ones too.
+_PREFIX_CACHE = batch.Buckets(256)
+_QUESTION_CACHE = batch.Buckets(128)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Settings:
     max_rows: int = 64
     max_tokens_at_once: int = 8192  # of questions with what stands behind them: bounds memory
     buckets: batch.BatchBuckets = batch.BUCKETS
-    remembered_prefix: batch.Buckets = _REMEMBERED_PREFIX
-    decoding_question: batch.Buckets = _DECODING_QUESTION
+    prefix_cache: batch.Buckets = _PREFIX_CACHE
+    question_cache: batch.Buckets = _QUESTION_CACHE
 
 
 class Group(NamedTuple):

@@ -41,7 +41,7 @@ class Ends(nn.Module):
     def embedded(self, tokens: jax.Array) -> jax.Array:
         """Return the residual stream (R, T, D) before the first block."""
         table = self.embed.embedding
-        found = bits.show(bits.hide(table)[tokens], table[tokens])
+        found = bits.from_bits(bits.as_bits(table)[tokens], table[tokens])
         return jnp.asarray(found).astype(jnp.float32)
 
     def logits(self, x: jax.Array) -> jax.Array:
@@ -122,43 +122,51 @@ def stacked_blocks(variables: Variables) -> Variables:
 def encode(
     shape: config.DecoderConfig,
     variables: Variables,
-    prefix: attention.Memory | None,
-    prefix_length: jax.Array | int,
+    prefix: attention.PrefixCache | None,
     rows: batch.Rows,
     *,
     remat: bool = False,
-) -> tuple[jax.Array, attention.Memory]:
-    """Run rows of tokens (R, T), behind the memory of a shared prefix if there is one.
+) -> tuple[jax.Array, attention.KVCache]:
+    """Run rows of tokens (R, T), behind a shared prefix if there is one.
 
-    Returns the residual stream (R, T, D) and the memory of T tokens in all layers. For the backward
+    Returns the residual stream (R, T, D) and the cache of T tokens in all layers. For the backward
     pass every layer keeps its input, and unless `remat` the operands of its larger products.
     """
-    around = places(shape, rows, prefix_length)
+    around = places(shape, rows, 0 if prefix is None else prefix.length)
     module = block.Block(shape)
 
     def layer(x: jax.Array, sliced: Any) -> tuple[jax.Array, Any]:
-        weights, past = bits.show(*sliced)
-        x, memory = apply(module, weights, x, past, around)
-        return x, (bits.hide(memory), memory)
+        weights, prefix_cache = bits.from_bits(*sliced)
+        x, cache = apply(module, weights, x, prefix_cache, around)
+        return x, (bits.as_bits(cache), cache)
 
     policies = jax.checkpoint_policies
     policy = policies.nothing_saveable if remat else policies.save_only_these_names(block.KEPT)
-    stacks = (stacked_blocks(variables), prefix)
-    x, memory = jax.lax.scan(
+    stacks = (stacked_blocks(variables), None if prefix is None else prefix.cache)
+    x, cache = jax.lax.scan(
         jax.checkpoint(layer, prevent_cse=False, policy=policy),
         embedded(shape, variables, jnp.asarray(rows.tokens)),
-        (bits.hide(stacks), stacks),
+        (bits.as_bits(stacks), stacks),
     )
-    return x, bits.show(*memory)
+    return x, bits.from_bits(*cache)
 
 
-def encode_prefix(
-    shape: config.DecoderConfig, variables: Variables, prefix: jax.Array, *, remat: bool = False
-) -> attention.Memory:
-    """Return the shared memory, in all layers, of one token sequence (P,), computed once."""
-    rows = batch.plain_rows(prefix[None], jnp.asarray(prefix.shape))
-    _, memory = encode(shape, variables, None, 0, rows, remat=remat)
-    return attention.Memory(memory.keys[:, :, 0], memory.values[:, :, 0])
+def prefill_prefix(
+    shape: config.DecoderConfig,
+    variables: Variables,
+    tokens: jax.Array,
+    length: batch.Array,
+    *,
+    remat: bool = False,
+) -> attention.PrefixCache:
+    """Return the cache, in all layers, of the prefix that rows share: the first `length` () tokens.
+
+    `tokens` (P,) are padded on the right.
+    """
+    rows = batch.plain_rows(tokens[None], jnp.asarray(tokens.shape))
+    _, cache = encode(shape, variables, None, rows, remat=remat)
+    shared = attention.KVCache(cache.keys[:, :, 0], cache.values[:, :, 0])
+    return attention.PrefixCache(shared, jnp.asarray(length))
 
 
 def completion_logits(
@@ -173,7 +181,7 @@ def completion_logits(
     Differentiable in every collection, through the shared prefix too. Padded positions hold finite
     numbers without meaning.
     """
-    prefix = encode_prefix(shape, variables, jnp.asarray(inputs.prefix), remat=remat)
-    length = jnp.asarray(inputs.prefix_length)
-    x, _ = encode(shape, variables, prefix, length, inputs.rows, remat=remat)
+    tokens = jnp.asarray(inputs.prefix)
+    prefix = prefill_prefix(shape, variables, tokens, inputs.prefix_length, remat=remat)
+    x, _ = encode(shape, variables, prefix, inputs.rows, remat=remat)
     return logits(shape, variables, at(x, jnp.asarray(inputs.predictors)))

@@ -1,8 +1,8 @@
 """The decoding loop: one program that samples a bucket of rows until each has stopped.
 
-The layers are unrolled and their weights cut out of the stack before: scanned layers would copy
-every weight and every memory on every token. Three memories per layer: the shared prefix
-and the rows' questions are only read; the completion's is a small float32 buffer written in place.
+The layers are unrolled and their weights unstacked before: scanned layers would copy every weight
+and every cache on every token. Three caches per layer: the shared prefix's and the questions' are
+only read; the completions' is a small float32 buffer written in place.
 """
 
 from __future__ import annotations
@@ -18,17 +18,23 @@ from fastslow.lm import attention, batch, bits, block, config, decoder, sampling
 Layers: TypeAlias = tuple[Any, ...]  # the variables of each block
 
 
-class Prompted(NamedTuple):
-    """Questions that have been read behind their prefix."""
+class Questions(NamedTuple):
+    """Where questions stand in packed rows."""
 
-    prefix: attention.Memory  # shared, P tokens
-    prefix_length: jax.Array  # () int32
-    question: attention.Memory  # T tokens, in Q rows
+    ends: batch.Array  # (Q,) int32: index of the last token among all that are read
+    lengths: batch.Array  # (Q,) int32; 0 marks a row added to fill the bucket
+
+
+class Prefilled(NamedTuple):
+    """Questions that have been read behind their prefix, ready for decoding."""
+
+    prefix: attention.PrefixCache
+    question: attention.KVCache  # T tokens, in Q rows
     question_length: jax.Array  # (Q,) int32; 0 marks a row added to fill the bucket
     logits: jax.Array  # (Q, V) float32: of the first token
 
 
-class Sampling(NamedTuple):
+class SamplingOptions(NamedTuple):
     """What to sample, R / Q successive rows for each question; other values compile nothing."""
 
     seeds: batch.Array  # (R,) uint32
@@ -50,52 +56,46 @@ class _Fixed(NamedTuple):
     """What is the same in every step, made before the loop so that no step makes it again."""
 
     layers: Layers
-    memories: tuple[tuple[attention.Memory, attention.Memory], ...]  # per layer, only read
+    caches: tuple[tuple[attention.KVCache, attention.KVCache], ...]  # per layer, only read
     rotations: block.Rotation  # of the tokens that may come, T = N
 
 
 class _State(NamedTuple):
     step: jax.Array  # () int32: tokens sampled so far
     sampled: Sampled
-    recent: tuple[attention.Memory, ...]  # per layer
+    completions: tuple[attention.KVCache, ...]  # per layer
 
 
-def read(
+def prefill_questions(
     shape: config.DecoderConfig,
     width: int,
     variables: Any,
-    prefix: attention.Memory,
-    prefix_length: jax.Array,
+    prefix: attention.PrefixCache,
     rows: batch.Rows,
-    ends: jax.Array,
-    lengths: jax.Array,
-) -> Prompted:
-    """Read packed questions, and give each a row of `width` tokens, flush right.
-
-    `ends` (Q,): index of the question's last token among all that are read; `lengths` (Q,): how
-    many tokens it has, 0 for a row that only fills the bucket.
-    """
-    x, memory = decoder.encode(shape, variables, prefix, prefix_length, rows)
+    questions: Questions,
+) -> Prefilled:
+    """Read packed questions, and give each a cache of `width` tokens, flush right."""
+    x, cache = decoder.encode(shape, variables, prefix, rows)
+    ends, lengths = map(jnp.asarray, questions)
     slots = ends[:, None] + jnp.arange(1 - width, 1)
     found = jnp.maximum(slots, 0)  # what stands before the question is not looked at
 
     def gather(leaf: jax.Array) -> jax.Array:
         flat = leaf.reshape(*leaf.shape[:2], -1, leaf.shape[-1])
-        return bits.show(bits.hide(flat)[:, :, found], flat[:, :, found])
+        return bits.from_bits(bits.as_bits(flat)[:, :, found], flat[:, :, found])
 
-    keys = gather(memory.keys.swapaxes(-1, -2)).swapaxes(-1, -2)
-    return Prompted(
+    keys = gather(cache.keys.swapaxes(-1, -2)).swapaxes(-1, -2)
+    return Prefilled(
         prefix,
-        prefix_length,
-        attention.Memory(keys, gather(memory.values)),
+        attention.KVCache(keys, gather(cache.values)),
         lengths,
         decoder.logits(shape, variables, decoder.at(x, ends)),
     )
 
 
-def cut(shape: config.DecoderConfig, variables: Any) -> Layers:
+def unstack_layers(shape: config.DecoderConfig, variables: Any) -> Layers:
     """Return the variables of the blocks layer by layer: a copy that decoding reads again."""
-    return _cut(decoder.stacked_blocks(variables), shape.layers)
+    return _unstack(decoder.stacked_blocks(variables), shape.layers)
 
 
 def decode(
@@ -103,70 +103,74 @@ def decode(
     capacity: int,
     variables: Any,
     layers: Layers,
-    prompted: Prompted,
-    how: Sampling,
+    prefilled: Prefilled,
+    options: SamplingOptions,
 ) -> Sampled:
-    """Sample every row until its stop token or `how.limit`; stops when all rows have.
+    """Sample every row until its stop token or `options.limit`; stops when all rows have.
 
-    `layers` are the variables as `cut` returns them.
+    `layers` are the variables as `unstack_layers` returns them.
     """
-    rows = how.seeds.shape[0]
-    real = _by_row(prompted.question_length > 0, rows)
+    rows = options.seeds.shape[0]
+    real = _by_row(prefilled.question_length > 0, rows)
     fixed = _Fixed(
         layers,
-        _cut((prompted.prefix, prompted.question), shape.layers),
-        decoder.rotation(shape, _positions(prompted, rows, capacity)),
+        _unstack((prefilled.prefix.cache, prefilled.question), shape.layers),
+        decoder.rotation(shape, _positions(prefilled, rows, capacity)),
     )
 
     def unfinished(state: _State) -> jax.Array:
-        return (state.step < how.limit) & jnp.any(real & ~state.sampled.finished)
+        return (state.step < options.limit) & jnp.any(real & ~state.sampled.finished)
 
     def advance(state: _State) -> _State:
-        logits, recent = _step(shape, variables, fixed, prompted, state)
-        return _State(state.step + 1, _append(state.sampled, logits, state.step, how), recent)
+        logits, completions = _step(shape, variables, fixed, prefilled, state)
+        sampled = _append(state.sampled, logits, state.step, options)
+        return _State(state.step + 1, sampled, completions)
 
-    first = _append(_empty(rows, capacity), _by_row(prompted.logits, rows), jnp.int32(0), how)
+    first = _append(_empty(rows, capacity), _by_row(prefilled.logits, rows), jnp.int32(0), options)
     values = jnp.zeros((shape.kv_heads, rows, capacity, shape.head_dim))
-    recent = (attention.Memory(values.swapaxes(-1, -2), values),) * shape.layers
-    last = jax.lax.while_loop(unfinished, advance, _State(jnp.int32(1), first, recent))
+    completions = (attention.KVCache(values.swapaxes(-1, -2), values),) * shape.layers
+    last = jax.lax.while_loop(unfinished, advance, _State(jnp.int32(1), first, completions))
     return last.sampled
 
 
-def _cut(stacked: Any, count: int) -> tuple[Any, ...]:
-    """Cut arrays with a leading axis of layers into one tree per layer (as bits: see `bits`)."""
-    hidden = bits.hide(stacked)
+def _unstack(stacked: Any, count: int) -> tuple[Any, ...]:
+    """Return arrays with a leading axis of layers as one tree per layer (as bits: see `bits`)."""
+    encoded = bits.as_bits(stacked)
     at = lambda tree, i: jax.tree.map(lambda leaf: leaf[i], tree)
-    return tuple(bits.show(at(hidden, i), at(stacked, i)) for i in range(count))
+    return tuple(bits.from_bits(at(encoded, i), at(stacked, i)) for i in range(count))
 
 
 def _step(
     shape: config.DecoderConfig,
     variables: Any,
     fixed: _Fixed,
-    prompted: Prompted,
+    prefilled: Prefilled,
     state: _State,
-) -> tuple[jax.Array, tuple[attention.Memory, ...]]:
-    """Read the last sampled tokens: return logits (R, V) of the next and the written memories."""
+) -> tuple[jax.Array, tuple[attention.KVCache, ...]]:
+    """Read the last sampled tokens: return logits (R, V) of the next and the written caches."""
     slot = state.step - 1
-    lengths = prompted.question_length[:, None]
-    width = prompted.question.size
+    lengths = prefilled.question_length[:, None]
+    width = prefilled.question.size
     at = lambda table: jax.lax.dynamic_slice_in_dim(table, slot, 1, axis=1)
     tokens, rotation = jax.tree.map(at, (state.sampled.tokens, fixed.rotations))
-    now = block.Now(rotation, prompted.prefix_length, jnp.arange(width) >= width - lengths, slot)
+    visible = jnp.arange(width) >= width - lengths
+    places = block.StepPlaces(rotation, prefilled.prefix.length, visible, slot)
     module = block.Block(shape)
     # Jitted, so that it is traced once and not for every layer.
     layer = jax.jit(functools.partial(decoder.apply, module, method=block.Block.step))
     x = decoder.embedded(shape, variables, tokens)
-    recent = []
-    for weights, read_only, memory in zip(fixed.layers, fixed.memories, state.recent, strict=True):
-        x, written = layer(weights, x, block.Past(*read_only, memory), now)
-        recent.append(written)
-    return decoder.logits(shape, variables, x)[:, 0], tuple(recent)
+    completions = []
+    for weights, fixed_caches, cache in zip(
+        fixed.layers, fixed.caches, state.completions, strict=True
+    ):
+        x, written = layer(weights, x, block.Caches(*fixed_caches, cache), places)
+        completions.append(written)
+    return decoder.logits(shape, variables, x)[:, 0], tuple(completions)
 
 
-def _positions(prompted: Prompted, rows: int, capacity: int) -> jax.Array:
+def _positions(prefilled: Prefilled, rows: int, capacity: int) -> jax.Array:
     """Return where in its row each token of a completion stands, (R, N)."""
-    lengths = prompted.prefix_length + prompted.question_length[:, None]
+    lengths = prefilled.prefix.length + prefilled.question_length[:, None]
     return _by_row(lengths + jnp.arange(capacity), rows)
 
 
@@ -184,15 +188,17 @@ def _empty(rows: int, capacity: int) -> Sampled:
     )
 
 
-def _append(sampled: Sampled, logits: jax.Array, slot: jax.Array, how: Sampling) -> Sampled:
+def _append(
+    sampled: Sampled, logits: jax.Array, slot: jax.Array, options: SamplingOptions
+) -> Sampled:
     """Sample the token of `slot` for every row; finished rows stay as they are."""
     tokens, logprobs = sampling.choose(
-        logits, jnp.asarray(how.seeds), slot, jnp.asarray(how.temperature)
+        logits, jnp.asarray(options.seeds), slot, jnp.asarray(options.temperature)
     )
     update = jax.lax.dynamic_update_slice_in_dim
     return Sampled(
         update(sampled.tokens, tokens[:, None], slot, axis=1),
         update(sampled.logprobs, logprobs[:, None], slot, axis=1),
         sampled.lengths + ~sampled.finished,
-        sampled.finished | jnp.isin(tokens, how.stop_tokens),
+        sampled.finished | jnp.isin(tokens, options.stop_tokens),
     )

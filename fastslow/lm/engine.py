@@ -12,12 +12,12 @@ XLA may sum in another order for another shape: logits then differ by about 1e-6
 Programs. One program per function, shapes of the padded axes, and structure of the variables. An
 axis of lengths up to n has about steps * log2(n / smallest) buckets (batch.Buckets.count), so a run
 compiles at most the product of these counts, however many requests it makes: `Engine.programs`
-counts. Cutting weights is one program. Reading a prefix depends on its length alone, and all else
-sees it in coarser buckets. Reading questions depends on packed rows and their width, on remembered
-questions and a coarser bucket of their length; decoding, which takes longest to compile, on the
-last two, requests and completion; scoring on packed rows and their width, requests and completion
-twice (tokens that predict, tokens that are predicted); reading completions on the same but for the
-last, and divergences of two readings on requests and completion alone.
+counts. Unstacking layers is one program. Prefilling a prefix depends on its length alone, and all
+else sees it in coarser buckets. Prefilling questions depends on packed rows and their width, on the
+number of cached questions and a coarser bucket of their length; decoding, which takes longest to
+compile, on the last two, requests and completion; scoring on packed rows and their width, requests
+and completion twice (tokens that predict, tokens that are predicted); reading completions on the
+same but for the last, and divergences of two readings on requests and completion alone.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ import jax
 import numpy as np
 
 from fastslow import errors, types
-from fastslow.lm import batch, chunks, decoder, decoding, model, packing, scoring
+from fastslow.lm import attention, batch, chunks, decoder, decoding, model, packing, scoring
 
 T = TypeVar("T")
-Work: TypeAlias = Callable[[scoring.Prefix, list[int]], Sequence[T]]
+Work: TypeAlias = Callable[[attention.PrefixCache, list[int]], Sequence[T]]
 Choices: TypeAlias = Sequence[Sequence[batch.Tokens]]  # per request, any number
 
 
@@ -68,9 +68,9 @@ class _Wanted(NamedTuple):
 
 
 # Weights are always arguments: a jitted function that closes over them folds them as constants.
-_read_prefix = jax.jit(scoring.read_prefix, static_argnums=(0, 1))
-_read = jax.jit(decoding.read, static_argnums=(0, 1))
-_cut = jax.jit(decoding.cut, static_argnums=0)
+_prefill_prefix = jax.jit(scoring.prefill_prefix, static_argnums=(0, 1))
+_prefill_questions = jax.jit(decoding.prefill_questions, static_argnums=(0, 1))
+_unstack_layers = jax.jit(decoding.unstack_layers, static_argnums=0)
 _decode = jax.jit(decoding.decode, static_argnums=(0, 1))
 _logprobs = jax.jit(scoring.logprobs, static_argnums=0)
 _states = jax.jit(scoring.states, static_argnums=0)
@@ -94,12 +94,12 @@ class Engine:
         """How many programs this engine has needed so far: distinct functions and shapes."""
         return len(self._programs)
 
-    def cut(self, variables: decoder.Variables) -> decoding.Layers:
-        """Return a copy of the weights, cut into layers as decoding needs them.
+    def unstack_layers(self, variables: decoder.Variables) -> decoding.Layers:
+        """Return a copy of the weights layer by layer, as decoding needs them.
 
-        Cutting takes as long as sampling a token or two.
+        It takes as long as sampling a token or two.
         """
-        layers: decoding.Layers = self._run(_cut, self._config, variables)
+        layers: decoding.Layers = self._run(_unstack_layers, self._config, variables)
         return layers
 
     def generate(
@@ -113,7 +113,7 @@ class Engine:
     ) -> tuple[list[types.Completion], types.Cost]:
         """Complete every request with at most `max_tokens` tokens; temperature 0 is greedy.
 
-        `layers`: what `cut` returned for these variables, where they answer more than once.
+        `layers`: what `unstack_layers` returned for these variables, where they answer repeatedly.
         A completion ends with its stop token if one came. Log-probabilities are those of the
         untempered distribution. Raises ValueError for an empty question, for a prompt that leaves
         no room for max_tokens in the model's context, and for values out of range.
@@ -121,19 +121,21 @@ class Engine:
         if max_tokens < 1 or temperature < 0:
             raise ValueError(f"need {max_tokens=} >= 1 and {temperature=} >= 0")
 
-        def work(prefix: scoring.Prefix, chunk: list[int]) -> list[types.Completion]:
+        def work(prefix: attention.PrefixCache, chunk: list[int]) -> list[types.Completion]:
             rows = [requests[i] for i in chunk]
-            prompted = self._prompt(variables, prefix, rows)
-            how = self._sampling(rows, temperature, max_tokens)
+            prefilled = self._prefill_questions(variables, prefix, rows)
+            options = self._options(rows, temperature, max_tokens)
             capacity = self._settings.buckets.completion.fit(max_tokens)
-            sampled = self._run(_decode, self._config, capacity, variables, layers, prompted, how)
+            sampled = self._run(
+                _decode, self._config, capacity, variables, layers, prefilled, options
+            )
             return self._completions(sampled, len(rows))
 
         started = time.perf_counter()
         room = [max_tokens] * len(requests)
         self._check_context(requests, room)
         if layers is None and requests:
-            layers = self.cut(variables)
+            layers = self.unstack_layers(variables)
         completions, read = self._batched(variables, requests, room, work)
         sampled_tokens = sum(len(completion.tokens) for completion in completions)
         return completions, self._cost(read, sampled_tokens, started)
@@ -166,7 +168,7 @@ class Engine:
     ) -> tuple[Reading, types.Cost]:
         """Read one completion per request; raises ValueError for an empty one."""
 
-        def work(prefix: scoring.Prefix, chunk: list[int]) -> list[np.ndarray]:
+        def work(prefix: attention.PrefixCache, chunk: list[int]) -> list[np.ndarray]:
             built = self._wanted(requests, [[tokens] for tokens in completions], chunk)
             states = self._run(
                 _states, self._config, variables, prefix, built.rows, built.predictors
@@ -205,7 +207,7 @@ class Engine:
     ) -> tuple[list[list[np.ndarray]], types.Cost]:
         """Return the log-probabilities of the tokens of every choice of every request."""
 
-        def work(prefix: scoring.Prefix, chunk: list[int]) -> list[list[np.ndarray]]:
+        def work(prefix: attention.PrefixCache, chunk: list[int]) -> list[list[np.ndarray]]:
             built = self._wanted(requests, choices, chunk)
             scored = self._run(_logprobs, self._config, variables, prefix, *built)
             return [
@@ -236,10 +238,10 @@ class Engine:
         results: dict[int, T] = {}
         tokens = sum(map(len, questions))
         for group in chunks.plan(prefixes, questions, lengths, self._settings):
-            read = self._read_prefix(variables, group.prefix)
+            cache = self._prefill_prefix(variables, group.prefix)
             tokens += len(group.prefix)
             for chunk in group.chunks:
-                results.update(zip(chunk, work(read, chunk), strict=True))
+                results.update(zip(chunk, work(cache, chunk), strict=True))
         return [results[i] for i in range(len(requests))], tokens
 
     def _check_context(self, requests: Sequence[Request], room: Sequence[int]) -> None:
@@ -282,24 +284,26 @@ class Engine:
         self._programs.add((program, structure, *shapes))
         return program(*args)
 
-    def _read_prefix(self, variables: decoder.Variables, prefix: batch.Tokens) -> scoring.Prefix:
+    def _prefill_prefix(
+        self, variables: decoder.Variables, prefix: batch.Tokens
+    ) -> attention.PrefixCache:
         width = self._settings.buckets.prefix.fit(len(prefix))
-        read: scoring.Prefix = self._run(
-            _read_prefix,
+        cache: attention.PrefixCache = self._run(
+            _prefill_prefix,
             self._config,
-            self._settings.remembered_prefix.fit(width),
+            self._settings.prefix_cache.fit(width),
             variables,
             batch.pad_right([prefix], 1, width)[0],
             np.asarray(len(prefix), np.int32),
         )
-        return read
+        return cache
 
-    def _prompt(
-        self, variables: decoder.Variables, prefix: scoring.Prefix, rows: Sequence[Request]
-    ) -> decoding.Prompted:
-        """Read every different question once, for its requests to share what is remembered of it.
+    def _prefill_questions(
+        self, variables: decoder.Variables, prefix: attention.PrefixCache, rows: Sequence[Request]
+    ) -> decoding.Prefilled:
+        """Read every different question once, for its requests to share its cache.
 
-        `rows` has equal questions next to each other (`chunks.plan`). Memories are shared by equal
+        `rows` has equal questions next to each other (`chunks.plan`). Caches are shared by equal
         numbers of requests: a question that comes more often than others has several.
         """
         buckets = self._settings.buckets
@@ -312,23 +316,22 @@ class Engine:
         ends = np.zeros(count // answers, np.int32)
         ends[: len(shared)] = [places[question] for question in shared]
         return self._run(
-            _read,
+            _prefill_questions,
             self._config,
-            self._settings.decoding_question.fit(batch.longest(shared)),
+            self._settings.question_cache.fit(batch.longest(shared)),
             variables,
-            *prefix,
+            prefix,
             packed.rows,
-            ends,
-            batch.lengths(shared, len(ends)),
+            decoding.Questions(ends, batch.lengths(shared, len(ends))),
         )
 
-    def _sampling(
+    def _options(
         self, requests: Sequence[Request], temperature: float, max_tokens: int
-    ) -> decoding.Sampling:
+    ) -> decoding.SamplingOptions:
         seeds = np.zeros(self._settings.buckets.requests.fit(len(requests)), np.uint32)
         seeds[: len(requests)] = [request.seed % 2**32 for request in requests]
         limit = np.asarray(max_tokens, np.int32)
-        return decoding.Sampling(
+        return decoding.SamplingOptions(
             seeds, np.asarray(temperature, np.float32), limit, self._stop_tokens
         )
 

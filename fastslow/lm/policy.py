@@ -52,4 +52,4 @@ class LanguagePolicy:
 
     @functools.cached_property
     def _layers(self) -> decoding.Layers:
-        return self.engine.cut(self.variables)
+        return self.engine.unstack_layers(self.variables)

@@ -12,19 +12,12 @@ from fastslow.lm import attention, batch, config, decoder
 _POSITIONS_AT_ONCE = 256  # positions whose logits exist at the same time
 
 
-class Prefix(NamedTuple):
-    """A prefix that has been read."""
-
-    memory: attention.Memory  # shared, P tokens
-    length: batch.Array  # () int32
-
-
-def read_prefix(
+def prefill_prefix(
     shape: config.DecoderConfig, size: int, variables: Any, tokens: jax.Array, length: jax.Array
-) -> Prefix:
-    """Read prefix tokens (P,) once; the memory is padded to `size` entries, which nothing sees."""
-    memory = decoder.encode_prefix(shape, variables, tokens)
-    return Prefix(attention.pad(memory, size), length)
+) -> attention.PrefixCache:
+    """Read prefix tokens (P,) once; the cache is padded to `size` entries, which nothing sees."""
+    prefix = decoder.prefill_prefix(shape, variables, tokens, length)
+    return prefix._replace(cache=attention.pad(prefix.cache, size))
 
 
 class Targets(NamedTuple):
@@ -40,7 +33,7 @@ class Targets(NamedTuple):
 def logprobs(
     shape: config.DecoderConfig,
     variables: Any,
-    prefix: Prefix,
+    prefix: attention.PrefixCache,
     rows: batch.Rows,
     predictors: jax.Array,
     targets: Targets,
@@ -50,7 +43,7 @@ def logprobs(
     `predictors` (Q, S): the tokens of request q that predict something, as indices among all
     tokens of the rows.
     """
-    x, _ = decoder.encode(shape, variables, prefix.memory, jnp.asarray(prefix.length), rows)
+    x, _ = decoder.encode(shape, variables, prefix, rows)
 
     def look_up(row: tuple[jax.Array, Targets]) -> jax.Array:
         x, wanted = row
@@ -65,12 +58,12 @@ def logprobs(
 def states(
     shape: config.DecoderConfig,
     variables: Any,
-    prefix: Prefix,
+    prefix: attention.PrefixCache,
     rows: batch.Rows,
     predictors: jax.Array,
 ) -> jax.Array:
     """Return the residual stream (Q, S, D) at `predictors`, which are as in `logprobs`."""
-    x, _ = decoder.encode(shape, variables, prefix.memory, jnp.asarray(prefix.length), rows)
+    x, _ = decoder.encode(shape, variables, prefix, rows)
     return decoder.at(x, predictors)
 
 

@@ -145,7 +145,7 @@ def test_activations_are_those_of_the_decoder(subject):
     layers = activations.look(shape, variables, texts)
     tokens = jnp.asarray(batch.pad_left(texts, 2, 5))
     rows = batch.plain_rows(tokens, jnp.asarray([5, 3]))
-    final, _ = decoder.encode(shape, variables, None, 0, rows)
+    final, _ = decoder.encode(shape, variables, None, rows)
     real = np.asarray(rows.sequences) != batch.PADDING
     np.testing.assert_allclose(layers[-1].hidden, np.asarray(final)[real], rtol=1e-4, atol=1e-4)
     assert layers[0].hidden.shape == (8, 64)

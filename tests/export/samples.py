@@ -61,7 +61,7 @@ def noisy(tree: types.PyTree, size: float) -> types.PyTree:
 @functools.partial(jax.jit, static_argnums=0)
 def _logits(shape, variables, tokens):
     rows = batch.plain_rows(tokens[None], jnp.asarray(tokens.shape))
-    x, _ = decoder.encode(shape, variables, None, 0, rows)
+    x, _ = decoder.encode(shape, variables, None, rows)
     return decoder.logits(shape, variables, x)[0]
 
 

@@ -133,7 +133,7 @@ def plain_loss(variables):
     width = batch.longest(whole)
     tokens = jnp.asarray(batch.pad_left(whole, len(whole), width))
     rows = batch.plain_rows(tokens, jnp.asarray(batch.lengths(whole, len(whole))))
-    x, _ = decoder.encode(small.CONFIG, variables, None, 0, rows)
+    x, _ = decoder.encode(small.CONFIG, variables, None, rows)
     longest = batch.longest(completions)
     predicting = decoder.logits(small.CONFIG, variables, x[:, width - longest - 1 : -1])
     logprobs = jax.nn.log_softmax(predicting)
@@ -262,7 +262,7 @@ def test_completions_on_one_row_do_not_see_each_other():
         np.zeros((1, 9), np.int32),
         np.array([[0, 0, 0, 0, 1, 1, 1, 2, 2]]),
     )
-    x, _ = decoder.encode(small.CONFIG, {"params": params}, None, 0, rows)
+    x, _ = decoder.encode(small.CONFIG, {"params": params}, None, rows)
     logits = decoder.logits(small.CONFIG, {"params": params}, x)[0]
     alone = numpy_decoder.logits(small.CONFIG, params, [*question, *first])
     np.testing.assert_allclose(logits[:7], alone, atol=TOLERANCE)
@@ -280,7 +280,7 @@ def test_sequences_on_one_row_do_not_see_each_other():
         np.array([[0, 0, 0, 0, 1, 1, 1]]),
         np.zeros((1, 7), np.int32),
     )
-    x, _ = decoder.encode(small.CONFIG, {"params": params}, None, 0, rows)
+    x, _ = decoder.encode(small.CONFIG, {"params": params}, None, rows)
     logits = decoder.logits(small.CONFIG, {"params": params}, x)[0]
     for found, alone in ((logits[:4], first), (logits[4:], second)):
         expected = numpy_decoder.logits(small.CONFIG, params, [*alone])

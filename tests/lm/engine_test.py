@@ -20,8 +20,8 @@ SETTINGS = chunks.Settings(
         rows=batch.Buckets(4),
         requests=batch.Buckets(8),
     ),
-    remembered_prefix=batch.Buckets(32),
-    decoding_question=batch.Buckets(32),
+    prefix_cache=batch.Buckets(32),
+    question_cache=batch.Buckets(32),
 )
 PREFIXES = ((1, 2, 3, 4, 5), (9, 8), ())
 TOLERANCE = 5e-5
@@ -224,9 +224,9 @@ def test_programs_stay_bounded_over_many_shapes():
     compiled = lambda: sum(
         program._cache_size()
         for program in (
-            engine._read_prefix,
-            engine._read,
-            engine._cut,
+            engine._prefill_prefix,
+            engine._prefill_questions,
+            engine._unstack_layers,
             engine._decode,
         )
     )
@@ -240,9 +240,9 @@ def test_programs_stay_bounded_over_many_shapes():
     b = SETTINGS.buckets
     prefixes, widths, rows = b.prefix.count(32), b.width.count(64), b.rows.count(8)
     assert (prefixes, widths, rows, b.requests.count(8), b.completion.count(8)) == (2, 2, 2, 1, 1)
-    seen, asked = SETTINGS.remembered_prefix.count(32), SETTINGS.decoding_question.count(32)
+    seen, asked = SETTINGS.prefix_cache.count(32), SETTINGS.question_cache.count(32)
     read = seen * widths * rows * asked
-    assert counts[-1] <= 1 + prefixes + read + seen * asked  # 1: cutting the weights
+    assert counts[-1] <= 1 + prefixes + read + seen * asked  # 1: unstacking the layers
     assert compiled() - before <= counts[-1]
 
 

@@ -53,13 +53,13 @@ def test_shown_bits_are_the_array_and_pass_its_gradient_through_a_scan(dtype):
 
     def total(stack):
         def add(carry, sliced):
-            shown = bits.show(*sliced)
-            return carry + jnp.sum(shown.astype(jnp.float32) ** 2), bits.hide(shown)
+            shown = bits.from_bits(*sliced)
+            return carry + jnp.sum(shown.astype(jnp.float32) ** 2), bits.as_bits(shown)
 
-        return jax.lax.scan(add, 0.0, (bits.hide(stack), stack))
+        return jax.lax.scan(add, 0.0, (bits.as_bits(stack), stack))
 
     (value, hidden), gradient = jax.value_and_grad(total, has_aux=True)(stack)
-    np.testing.assert_array_equal(bits.show(hidden, stack), stack)
+    np.testing.assert_array_equal(bits.from_bits(hidden, stack), stack)
     assert gradient.dtype == dtype
     np.testing.assert_allclose(value, np.sum(np.asarray(stack, np.float64) ** 2), rtol=1e-5)
     np.testing.assert_array_equal(gradient, 2 * stack)
