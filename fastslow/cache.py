@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import functools
-import hashlib
 import os
 import pathlib
 import sys
@@ -38,8 +37,7 @@ def sha256(path: pathlib.Path) -> str:
 
 @functools.lru_cache(maxsize=256)
 def _sha256(path: pathlib.Path, size: int, modified: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return files.sha256(path)
 
 
 @contextlib.contextmanager

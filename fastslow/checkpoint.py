@@ -11,7 +11,6 @@ through the manifest.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -171,7 +170,7 @@ def _problem(directory: pathlib.Path) -> str | None:
         )
     for name, expected in hashes.items():
         try:
-            actual = _hash(directory / name)
+            actual = files.sha256(directory / name)
         except OSError as error:
             return f"{directory / name} cannot be read ({error.strerror})"
         if actual != expected:
@@ -179,15 +178,10 @@ def _problem(directory: pathlib.Path) -> str | None:
     return None
 
 
-def _hash(path: pathlib.Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _sync_and_hash(path: pathlib.Path) -> str:
     with open(path, "rb") as file:
         os.fsync(file.fileno())
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return files.sha256(path)
 
 
 def _file_names(directory: pathlib.Path) -> list[str]:

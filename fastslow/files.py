@@ -7,6 +7,7 @@ not say which disk.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -43,6 +44,12 @@ def sync_directory(path: PathLike) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sha256(path: PathLike) -> str:
+    """Return the hex digest of a file's content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def make_directory(path: PathLike) -> pathlib.Path:
