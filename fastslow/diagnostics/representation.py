@@ -52,7 +52,7 @@ class Representation:
             variables = parts.slow.variables(subject.state.model.slow)
             trained = activations.look(shape, variables, texts)
         tokens = sum(map(len, texts)) * (1 + (trained is not base))
-        cost = types.Cost(prompt_tokens=tokens, flops=2.0 * shape.multiplied_parameters * tokens)
+        cost = types.Cost(prompt_tokens=tokens, flops=shape.forward_flops(tokens))
         updates = kernel_updates(subject)
         values = [
             {

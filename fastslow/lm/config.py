@@ -96,6 +96,10 @@ class DecoderConfig:
         ffn = 3 * self.width * self.ffn_width
         return self.layers * (attention + ffn) + self.vocab_size * self.width
 
+    def forward_flops(self, tokens: int) -> float:
+        """Return the usual estimate of a forward pass: 2 x multiplied parameters x tokens."""
+        return 2.0 * self.multiplied_parameters * tokens
+
 
 def inverse_frequencies(rope: Rope, head_dim: int) -> np.ndarray:
     """Return the rotation in radians per position of each pair, float32 (head_dim / 2,)."""

@@ -377,9 +377,12 @@ class Engine:
         )
 
     def _cost(self, prompt_tokens: int, completion_tokens: int, started: float) -> types.Cost:
-        flops = 2.0 * self._config.multiplied_parameters * (prompt_tokens + completion_tokens)
-        seconds = time.perf_counter() - started
-        return types.Cost(prompt_tokens, completion_tokens, flops=flops, seconds=seconds)
+        return types.Cost(
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+            flops=self._config.forward_flops(prompt_tokens + completion_tokens),
+            seconds=time.perf_counter() - started,
+        )
 
 
 def _stacked(states: Sequence[np.ndarray], rows: int, width: int) -> np.ndarray:
