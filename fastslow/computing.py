@@ -15,7 +15,7 @@ _MEBIBYTE = 1 << 20
 
 
 def prepare() -> None:
-    """Enable the persistent compilation cache, and return freed arrays' memory to the system."""
+    """Keep compiled programs in the user's cache, and no memory of freed arrays."""
     keep_programs()
     map_large_blocks()
 
@@ -23,7 +23,7 @@ def prepare() -> None:
 def keep_programs() -> None:
     """Let jax keep compiled programs across processes, in the user's cache directory.
 
-    If that cannot be created, warn and carry on: every process then compiles for itself.
+    One that cannot be made is told and no obstacle: every process then compiles for itself.
     """
     directory = cache.directory() / "compiled"
     try:
@@ -35,8 +35,8 @@ def keep_programs() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
-def map_large_blocks() -> bool:
-    """Give every block of at least a mebibyte a mapping of its own; return whether that worked.
+def map_large_blocks() -> None:
+    """Let every block from 1 MiB on be a mapping of its own.
 
     glibc raises this threshold by itself to as much as 32 MiB when a large block is freed. Arrays
     below it then live and die on heaps that small long-lived objects pin: a run that makes an array
@@ -44,6 +44,7 @@ def map_large_blocks() -> bool:
     it ever used at once. Platforms without the option are left as they are.
     """
     if sys.platform != "linux":
-        return False
+        return
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
-    return set_option is not None and set_option(_M_MMAP_THRESHOLD, _MEBIBYTE) == 1
+    if set_option is not None:
+        set_option(_M_MMAP_THRESHOLD, _MEBIBYTE)
