@@ -52,7 +52,8 @@ def locked(path: pathlib.Path) -> Iterator[None]:
     with files.naming(lock):
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with files.naming(lock):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)  # releases the lock

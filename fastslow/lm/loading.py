@@ -10,7 +10,16 @@ from typing import Literal
 import jax
 
 from fastslow import artifacts, cache, registry
-from fastslow.lm import chat, derived, gguf_file, huggingface, model, native, source, tiny
+from fastslow.lm import (
+    chat,
+    gguf_file,
+    huggingface,
+    model,
+    native,
+    source,
+    tiny,
+    weights_cache,
+)
 
 
 def smollm2(dtype: source.Dtype) -> model.LanguageModel:
@@ -80,7 +89,7 @@ def _from_gguf(name: str, path: pathlib.Path, dtype: source.Dtype) -> model.Lang
         name,
         digest,
         dtype,
-        lambda: derived.cached(digest, dtype, lambda: gguf_file.read(path, dtype)),
+        lambda: weights_cache.get_or_read(digest, dtype, lambda: gguf_file.read(path, dtype)),
     )
 
 

@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from fastslow import registry, types
-from fastslow.lm import derived, gguf_file, loading, source
+from fastslow.lm import gguf_file, loading, source, weights_cache
 from tests.lm import model_files
 
 
@@ -98,7 +99,21 @@ def middle_bit(data: bytes) -> bytes:
     return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
 
 
-@pytest.mark.parametrize("spoil", [lambda data: data[:-7], middle_bit, lambda data: b""])
+def unlabelled(**metadata: str) -> bytes:
+    """A sound file without what the cache writes beside the arrays, or with only a part of it."""
+    return safetensors.numpy.save({"a": np.zeros(3)}, metadata or None)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: data[:-7],
+        middle_bit,
+        lambda data: b"",
+        lambda data: unlabelled(),
+        lambda data: unlabelled(checksum=weights_cache._checksum({"a": np.zeros(3)})),
+    ],
+)
 def test_damaged_cache_is_made_anew(tmp_path, home, spoil):
     path = model_files.write_gguf(tmp_path / "small.gguf", "qwen2")
     first = loading.load(str(path))
@@ -107,12 +122,23 @@ def test_damaged_cache_is_made_anew(tmp_path, home, spoil):
     cached.write_bytes(spoil(whole))
     second = loading.load(str(path))
     jax.tree.map(np.testing.assert_array_equal, first.params, second.params)
-    assert derived._load(cached) is not None
+    assert weights_cache._load(cached) is not None
+
+
+def test_what_a_killed_process_was_writing_is_removed(tmp_path, home):
+    path = model_files.write_gguf(tmp_path / "small.gguf", "qwen2")
+    (home / "weights").mkdir(parents=True)
+    (home / "weights" / ".another-bfloat16-v1.safetensors.4711.tmp").write_bytes(b"half")
+    loading.load(str(path))
+    (cached,) = (home / "weights").iterdir()
+    assert cached.suffix == ".safetensors"
 
 
 def test_cache_that_cannot_be_written_is_told_and_no_obstacle(tmp_path, monkeypatch):
     told = []
-    monkeypatch.setattr(derived.logging, "warning", lambda text, *rest: told.append(text % rest))
+    monkeypatch.setattr(
+        weights_cache.logging, "warning", lambda text, *rest: told.append(text % rest)
+    )
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("FASTSLOW_CACHE_DIR", str(tmp_path / "file" / "cache"))
     path = model_files.write_gguf(tmp_path / "small.gguf", "qwen2")

@@ -5,6 +5,7 @@ Configuration and chat are in the file's metadata. A damaged file is as good as 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -25,20 +26,31 @@ from fastslow.lm import config as lm_config
 _SCHEMA = "1"  # part of the file's name: a new form is a new file
 
 
-def cached(digest: str, dtype: source.Dtype, read: Callable[[], source.Source]) -> source.Source:
+def get_or_read(
+    digest: str, dtype: source.Dtype, read: Callable[[], source.Source]
+) -> source.Source:
     """Return the model of `digest` and `dtype` from the cache, else `read` it and cache it.
 
-    A cache that cannot be written is told and no obstacle: the model is then read every time.
+    If the cache cannot be written, warn and carry on without it.
     """
     path = cache.directory() / "weights" / f"{digest}-{dtype}-v{_SCHEMA}.safetensors"
     if (found := _load(path)) is not None:
         return found
     value = read()
     try:
-        files.write_bytes_atomic(path, _dump(value))
+        _write(path, _dump(value))
     except files.WriteError as error:
         logging.warning("the dequantised weights are not cached: %s", error)
     return value
+
+
+def _write(path: pathlib.Path, data: bytes) -> None:
+    """Write `data`, one process at a time, and remove what earlier ones left that were killed."""
+    with cache.locked(path.parent):
+        for leftover in path.parent.glob(".*.tmp"):
+            with contextlib.suppress(OSError):
+                leftover.unlink()
+        files.write_bytes_atomic(path, data)
 
 
 def _dump(value: source.Source) -> bytes:
@@ -56,15 +68,19 @@ def _load(path: pathlib.Path) -> source.Source | None:
     if not path.is_file():
         return None
     try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            metadata = file.metadata()
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, safetensors.SafetensorError) as error:
-        logging.warning("%s is damaged (%s); made anew", path, error)
+        return _parse(path)
+    except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+        logging.warning("%s is damaged (%r); made anew", path, error)
         return None
+
+
+def _parse(path: pathlib.Path) -> source.Source:
+    """Invert `_dump`; a damaged file raises any of the errors that `_load` expects."""
+    with safetensors.safe_open(path, framework="numpy") as file:
+        metadata = file.metadata() or {}
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     if metadata["checksum"] != _checksum(arrays):
-        logging.warning("%s is altered; made anew", path)
-        return None
+        raise ValueError("its arrays differ from their checksum")
     params = flax.traverse_util.unflatten_dict(arrays, sep="/")
     return source.Source(
         _config(json.loads(metadata["config"])), params, _chat(json.loads(metadata["chat"]))
