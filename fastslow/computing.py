@@ -15,7 +15,7 @@ _MEBIBYTE = 1 << 20
 
 
 def prepare() -> None:
-    """Keep compiled programs in the user's cache, and no memory of freed arrays."""
+    """Enable the persistent compilation cache, and return freed arrays' memory to the system."""
     keep_programs()
     map_large_blocks()
 
@@ -23,7 +23,7 @@ def prepare() -> None:
 def keep_programs() -> None:
     """Let jax keep compiled programs across processes, in the user's cache directory.
 
-    One that cannot be made is told and no obstacle: every process then compiles for itself.
+    If that cannot be created, warn and carry on: every process then compiles for itself.
     """
     directory = cache.directory() / "compiled"
     try:

@@ -9,8 +9,6 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-
 from fastslow import config, learner, registry, seeds, types
 from fastslow.fast import channel as fast_channel
 from fastslow.fast import prompt as prompts
@@ -20,7 +18,6 @@ from fastslow.lm import engine as engines
 from fastslow.lm import model as models
 from fastslow.lm import policy as policies
 from fastslow.lm import source
-from fastslow.metrics import drift as drifts
 from fastslow.report import happenings
 from fastslow.slow import adapters, anchors, contracts, objectives
 from fastslow.slow import channel as slow_channel
@@ -315,11 +312,7 @@ def drift(
         key = ("base", task.name, condition)
         base, spent = remembered(key, params, (requests, answers), read_by_base)
         policy, more = parts.engine.read(trained, requests, answers)
-        forward, backward = parts.engine.divergence(policy, base)
-        tokens = np.array([len(answer) for answer in answers])
-        report[condition] = learner.Drift(
-            trained_base=drifts.per_token(forward, tokens),
-            base_trained=drifts.per_token(backward, tokens),
-        )
+        trained_base, base_trained = parts.engine.divergence(policy, base)
+        report[condition] = learner.Drift(trained_base, base_trained)
         cost += spent + more
     return report, cost

@@ -183,23 +183,26 @@ class Engine:
         states, tokens = self._batched(variables, requests, behind, work)
         return Reading(variables, states), self._cost(tokens + sum(behind), 0, started)
 
-    def divergence(self, p: Reading, q: Reading) -> tuple[np.ndarray, np.ndarray]:
-        """Return KL(p || q) and KL(q || p) of the next-token distributions, float32 (requests,).
+    def divergence(self, p: Reading, q: Reading) -> tuple[float, float]:
+        """Return KL(p || q) and KL(q || p) of the next-token distributions, in nats per token.
 
         `p` and `q` are readings of the same completions. Exact sums over the vocabulary, averaged
-        over the tokens of each completion; nats per token.
+        over all tokens: a long completion counts for more than a short one. NaN without any.
         """
-        found: list[tuple[float, float]] = []
+        if not p.states:
+            return math.nan, math.nan
+        means: list[tuple[float, float]] = []  # of each completion, over its tokens
         width = self._settings.buckets.completion.fit(batch.longest(p.states))
         for start in range(0, len(p.states), self._settings.max_rows):
-            some = slice(start, start + self._settings.max_rows)
-            rows = self._settings.buckets.requests.fit(len(p.states[some]))
-            streams = tuple(_stacked(reading.states[some], rows, width) for reading in (p, q))
-            counts = batch.lengths(p.states[some], rows)
+            chunk = slice(start, start + self._settings.max_rows)
+            rows = self._settings.buckets.requests.fit(len(p.states[chunk]))
+            streams = tuple(_stacked(reading.states[chunk], rows, width) for reading in (p, q))
+            counts = batch.lengths(p.states[chunk], rows)
             both = (p.variables, q.variables)
             pairs = self._run(_divergences, self._config, both, streams, counts)
-            found += list(zip(*map(np.asarray, pairs), strict=True))[: len(p.states[some])]
-        forward, backward = np.array(found, np.float32).reshape(-1, 2).T
+            means += list(zip(*map(np.asarray, pairs), strict=True))[: len(p.states[chunk])]
+        tokens = [len(states) for states in p.states]
+        forward, backward = (float(np.average(m, weights=tokens)) for m in np.array(means).T)
         return forward, backward
 
     def _score(

@@ -18,7 +18,7 @@ from fastslow import errors, learner, seeds, types
 from fastslow.lm import decoder, source, weights
 from fastslow.lm import engine as engine_lib
 from fastslow.lm import model as model_lib
-from fastslow.slow import batching, contracts, drift_cap, probing, training, update
+from fastslow.slow import batching, contracts, probing, training, trust_region, update
 from fastslow.slow import settings as settings_lib
 from fastslow.slow.anchors import parts as anchor_parts
 
@@ -248,12 +248,13 @@ class GradientChannel:
         self, variables: contracts.Variables, experience: contracts.Experience
     ) -> tuple[float, types.Cost]:
         """Return KL(policy || base) on some of the answers, nats per token, and what it cost."""
-        rows = drift_cap.sample(
+        rows = trust_region.sample(
             experience.rows + experience.silent_rows, self.settings.probe_examples
         )
-        policy, spent = drift_cap.read(self.engine, variables, rows)
-        base, more = drift_cap.read(self.engine, {"params": self.model.params}, rows)
-        return drift_cap.drift(self.engine, policy, base), spent + more
+        policy, cost = trust_region.read(self.engine, variables, rows)
+        base, base_cost = trust_region.read(self.engine, {"params": self.model.params}, rows)
+        drift, _ = self.engine.divergence(policy, base)
+        return drift, cost + base_cost
 
     def _train_cost(self, tokens: int, reference: bool = False) -> types.Cost:
         """Return what a gradient over `tokens` costs; `reference`: the base reads them too."""
@@ -280,11 +281,11 @@ class GradientChannel:
             return old, report._replace(outcome="rejected", reason=reason)
         trainable = taught.state.trainable
         if self.settings.drift_cap:
-            trainable, capped, cost = drift_cap.hold(
+            trainable, capped, cost = trust_region.hold(
                 self.engine,
                 functools.partial(self.adapter.bind, self.model.params),
                 (old.trainable, trainable),
-                drift_cap.sample(taught.rows, self.settings.drift_rows),
+                trust_region.sample(taught.rows, self.settings.drift_rows),
                 self.settings.drift_cap,
                 self.settings.drift_evaluations,
             )

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from fastslow import types
-from fastslow.slow import batching, contracts, drift_cap, update
+from fastslow.slow import batching, contracts, trust_region, update
 from fastslow.slow import settings as settings_lib
 
 
@@ -61,8 +61,8 @@ def take(
     )
     totals = update.total([*metrics, part])
     if settings.step_cap:
-        between = functools.partial(drift_cap.between, state.trainable, trainable)
-        capped = drift_cap.largest_scale(
+        between = functools.partial(trust_region.between, state.trainable, trainable)
+        capped = trust_region.largest_scale(
             lambda scale: float(updater.divergence(params, between(scale), batches[0], logits)),
             settings.step_cap,
             settings.drift_evaluations,

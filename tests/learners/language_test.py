@@ -57,7 +57,7 @@ def test_states_are_alike_for_a_task_if_weights_and_its_prompt_are_the_same(part
     assert not learner.alike(before, before._replace(slow={"w": 1.0}), "a")
 
 
-def test_drift_is_a_mean_over_tokens_and_the_base_model_reads_once(parts):
+def test_drift_is_named_by_direction_and_the_base_model_reads_once(parts):
     task = dataclasses.replace(TASK, validation=examples("validation", ["x", "xyz", "unused"]))
     chat = namespaces.SimpleNamespace(encode=lambda messages: ((), (1,)), encode_answer=tuple)
     base, read_by = {"w": 0}, []
@@ -69,7 +69,7 @@ def test_drift_is_a_mean_over_tokens_and_the_base_model_reads_once(parts):
 
     def divergence(p, q):
         assert q == {"params": base}
-        return np.array([4.0, 0.0], np.float32), np.array([0.0, 8.0], np.float32)
+        return 1.0, 6.0
 
     model = namespaces.SimpleNamespace(chat=chat, params=base)
     engine = namespaces.SimpleNamespace(read=read, divergence=divergence)
@@ -78,6 +78,7 @@ def test_drift_is_a_mean_over_tokens_and_the_base_model_reads_once(parts):
     for _ in range(2):
         report, cost = language.drift(measured, STATE, task, known)
         assert report["with_prompt"] == report["without_prompt"] == (1.0, 6.0)
+        assert report["with_prompt"].trained_base == 1.0
         assert cost.prompt_tokens == 20  # as if it read again: a resumed run remembers nothing
     assert read_by.count({"params": base}) == 2  # with the prompt and without
 

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from fastslow import checkpoint, seeds, types
-from fastslow.slow import drift_cap
+from fastslow.slow import trust_region
 from fastslow.slow.anchors import ANCHORS
 from tests.slow.channels import (
     EXAMPLES,
@@ -216,7 +216,7 @@ def test_anchors_on_outputs_hold_the_policy_on_silent_answers_too():
     )
     rows = sampled.rows + sampled.silent_rows
     both = (learner.variables(state), {"params": model().params})
-    mean = drift_cap.drift(engine(), *(drift_cap.read(engine(), v, rows)[0] for v in both))
+    mean, _ = engine().divergence(*(trust_region.read(engine(), v, rows)[0] for v in both))
     assert step["anchor/kl"] == pytest.approx(1e-3 * mean, rel=1e-3)
     assert step["train_tokens"] == train_tokens(learner, rows)
 

@@ -96,4 +96,4 @@ def drift(learner, before, after):
     tokens = [c.tokens.tolist() for c in completions]
     both = (variables, learner.variables(before))
     forward, _ = engine().divergence(*(engine().read(v, requests, tokens)[0] for v in both))
-    return float(np.mean(forward))
+    return forward

@@ -1,4 +1,7 @@
-"""Hold a lesson's drift under a cap by shortening the way from the old weights to the new ones."""
+"""Hold drift under a cap by shortening the way from the old weights to the new ones.
+
+Both a step's change and a lesson's are held so: a trust region whose radius is a KL divergence.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,8 @@ def hold(
     def drift_at(scale: float) -> float:
         after, cost = read(engine, bind(between(old, new, scale)), rows)
         costs.append(cost)
-        return drift(engine, after, before)
+        drift, _ = engine.divergence(after, before)
+        return drift
 
     capped = largest_scale(drift_at, cap, evaluations)
     return between(old, new, capped.scale), capped, sum(costs, types.Cost())
@@ -53,12 +57,6 @@ def read(
 ) -> tuple[engine_lib.Reading, types.Cost]:
     """Read the answers of the rows."""
     return engine.read(variables, [row.request for row in rows], [row.tokens for row in rows])
-
-
-def drift(engine: engine_lib.Engine, p: engine_lib.Reading, q: engine_lib.Reading) -> float:
-    """Return KL(p || q), nats per token over all tokens that were read."""
-    forward, _ = engine.divergence(p, q)
-    return float(np.average(forward, weights=[len(states) for states in p.states]))
 
 
 def sample(rows: Sequence[contracts.Row], count: int) -> list[contracts.Row]:
