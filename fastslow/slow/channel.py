@@ -105,13 +105,13 @@ class GradientChannel:
         if not examples:
             return learner.Measured()
         started = time.perf_counter()
-        source = self._source(state.slow, lesson.task_name)
+        sampler = self._sampler(state.slow, lesson.task_name)
         prompts = self.prompts_of(state.fast, lesson.task_name)
-        experience = self._collect(source, prompts, examples, seed)
+        experience = self._collect(sampler, prompts, examples, seed)
         facts, sketch = probing.gradient_facts(
             self._updater, self.model.params, state.slow, experience, self.settings
         )
-        drift, cost = self._drift(source.variables, experience)
+        drift, cost = self._drift(sampler.variables, experience)
         tokens = batching.train_tokens(
             batching.micro_batches(experience.rows, self.settings.micro_rows)
         )
@@ -162,10 +162,10 @@ class GradientChannel:
         prompts = self.prompts_of(state.fast, lesson.task_name)
         taught = Taught(state.slow)
         for number, examples in enumerate(batching.minibatches(lesson.examples, budget)):
-            source = self._source(taught.state, lesson.task_name)
+            sampler = self._sampler(taught.state, lesson.task_name)
             started = time.perf_counter()
             experience = self._collect(
-                source, prompts, examples, seeds.derive(seed, "step", number)
+                sampler, prompts, examples, seeds.derive(seed, "step", number)
             )
             seconds = time.perf_counter() - started
             taught = self._learn(taught, experience, seconds)
@@ -177,21 +177,21 @@ class GradientChannel:
 
     def _collect(
         self,
-        source: contracts.Source,
+        sampler: contracts.Sampler,
         prompts: Sequence[types.Prompt],
         examples: Sequence[types.Example],
         seed: int,
     ) -> contracts.Experience:
         with errors.during("the objective was collecting what a step learns from"):
-            given: Any = self.objective.collect(source, prompts, examples, seed)
+            given: Any = self.objective.collect(sampler, prompts, examples, seed)
         if isinstance(given, contracts.Experience):
             return given
         raise contracts.ContractError(
             f"the objective's collect gave {reprlib.repr(given)}: it must give an Experience"
         )
 
-    def _source(self, state: training.State, task_name: str) -> contracts.Source:
-        return contracts.Source(
+    def _sampler(self, state: training.State, task_name: str) -> contracts.Sampler:
+        return contracts.Sampler(
             self.engine,
             self.model.chat,
             self.variables(state),

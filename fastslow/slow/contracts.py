@@ -1,7 +1,7 @@
 """What the parts of the slow channel exchange: tuples of pure functions, and data between them.
 
 Shapes: N targets of a micro-batch (the tokens of its completions, one after the other, then
-padding), V vocabulary entries. `Source`, `Row` and `Experience` stay outside of jitted functions;
+padding), V vocabulary entries. `Sampler`, `Row` and `Experience` stay outside of jitted functions;
 everything else may enter them.
 """
 
@@ -90,8 +90,8 @@ class Anchor(NamedTuple):
     consolidate: Callable[[types.PyTree, types.PyTree, Evidence], types.PyTree]
 
 
-class Source(NamedTuple):
-    """Where experience comes from: a policy with frozen weights, and the scorer of its answers."""
+class Sampler(NamedTuple):
+    """A policy with frozen weights that answers questions, and the scorer of its answers."""
 
     engine: engine_lib.Engine
     chat: model_lib.Chat
@@ -113,11 +113,12 @@ class Row(NamedTuple):
 class Experience(NamedTuple):
     """What one step learns from. The loss is a mean over all tokens, `rows` have its gradient.
 
-    A group is silent when its rewards are all equal: its rows have advantage 0 and add nothing to
-    the objective's gradient, but count in the mean. They are run only for anchors that look at
-    outputs, which hold the policy on every answer, and kept to measure drift on. `reward` is the
-    mean over all completions, silent ones too, and NaN when nothing was sampled. `rewards` (groups,
-    prompts, repeats) are all of them, the best prompt first, and None when nothing was sampled.
+    A group is silent (zero-variance) when its rewards are all equal: its rows have advantage 0 and
+    add nothing to the objective's gradient, but count in the mean. Zero-variance rows are run only
+    for anchors that penalise outputs (those apply to every answer), and kept to measure drift.
+    `reward` is the mean over all completions, silent ones too, and NaN when nothing was sampled.
+    `rewards` (groups, prompts, repeats) are all of them, the best prompt first, and None when
+    nothing was sampled.
     """
 
     rows: tuple[Row, ...]
@@ -135,14 +136,14 @@ class Experience(NamedTuple):
 
 
 Collect: TypeAlias = Callable[
-    [Source, Sequence[types.Prompt], Sequence[types.Example], int], Experience
+    [Sampler, Sequence[types.Prompt], Sequence[types.Example], int], Experience
 ]
 
 
 class Objective(NamedTuple):
     """What to learn from and how: `collect` gathers rows, `loss` is differentiated.
 
-    collect(source, prompts, examples, seed) -> Experience.
+    collect(sampler, prompts, examples, seed) -> Experience.
     loss(logprobs (N,), batch) -> (per-token loss (N,), {name: per-token statistic (N,)}):
       values at masked positions are ignored. Both are averaged over all tokens of the step, so that
       the gradient does not depend on how the step is cut into micro-batches.

@@ -18,41 +18,41 @@ _EPSILON = 1e-6  # on the standard deviation of rewards in [0, 1]
 
 
 def rollouts(
-    source: contracts.Source,
+    sampler: contracts.Sampler,
     prompts: Sequence[types.Prompt],
     examples: Sequence[types.Example],
     seed: int,
 ) -> contracts.Experience:
-    """Sample `source.rollouts` answers per example at temperature 1 and weigh them by advantage.
+    """Sample `sampler.rollouts` answers per example at temperature 1 and weigh them by advantage.
 
     Every example uses each of the prompts equally often (see `usable`), and all its answers form
     one advantage group, whatever their prompt (arXiv 2605.12484). The engine's log-probabilities
     are pi_old. Groups whose rewards are all equal end up in `silent_rows`: with a
     single answer per example, all of them.
     """
-    prompts = usable(prompts, source.rollouts)
-    encoded = [_encode(source, prompt, example) for example in examples for prompt in prompts]
-    repeats = source.rollouts // len(prompts)
+    prompts = usable(prompts, sampler.rollouts)
+    encoded = [_encode(sampler, prompt, example) for example in examples for prompt in prompts]
+    repeats = sampler.rollouts // len(prompts)
     requests = [
         engine_lib.Request(prefix, question, seeds.derive(seed, "rollout", number, repeat))
         for number, (prefix, question) in enumerate(encoded)
         for repeat in range(repeats)
     ]
-    completions, cost = source.engine.generate(
-        source.variables, requests, temperature=1.0, max_tokens=source.max_tokens
+    completions, cost = sampler.engine.generate(
+        sampler.variables, requests, temperature=1.0, max_tokens=sampler.max_tokens
     )
     values = [
-        scorers.score(source.scorer, completion.answer, examples[number // source.rollouts]).value
+        scorers.score(sampler.scorer, completion.answer, examples[number // sampler.rollouts]).value
         for number, completion in enumerate(completions)
     ]
-    rewards = np.reshape(values, (len(examples), source.rollouts))
+    rewards = np.reshape(values, (len(examples), sampler.rollouts))
     cost += types.Cost(metric_calls=len(values))
     gathered = _group(requests, completions, rewards, cost)
     return gathered._replace(rewards=rewards.reshape(len(examples), len(prompts), repeats))
 
 
 def targets(
-    source: contracts.Source,
+    sampler: contracts.Sampler,
     prompts: Sequence[types.Prompt],
     examples: Sequence[types.Example],
     seed: int,
@@ -60,9 +60,9 @@ def targets(
     """Take the examples' targets as rows of advantage 1, once under each usable prompt."""
     del seed  # nothing is sampled
     rows = []
-    for example, prompt in itertools.product(examples, usable(prompts, source.rollouts)):
-        request = engine_lib.Request(*_encode(source, prompt, example), seed=0)
-        tokens = source.chat.encode_answer(example.target)
+    for example, prompt in itertools.product(examples, usable(prompts, sampler.rollouts)):
+        request = engine_lib.Request(*_encode(sampler, prompt, example), seed=0)
+        tokens = sampler.chat.encode_answer(example.target)
         rows.append(contracts.Row(request, tokens, np.zeros(len(tokens), np.float32), 1.0))
     return contracts.Experience(tuple(rows), (), len(examples), 0, math.nan, types.Cost())
 
@@ -84,10 +84,19 @@ def group_advantages(rewards: np.ndarray) -> np.ndarray:
     return centred / (rewards.std(axis=1, keepdims=True) + _EPSILON)
 
 
+def zero_variance(rewards: np.ndarray) -> np.ndarray:
+    """Return which groups (groups,) of (groups, G) have rewards that are all equal.
+
+    The comparison is exact; a standard deviation need not be 0 where the mean is rounded.
+    """
+    equal: np.ndarray = rewards.max(axis=1) == rewards.min(axis=1)
+    return equal
+
+
 def _encode(
-    source: contracts.Source, prompt: types.Prompt, example: types.Example
+    sampler: contracts.Sampler, prompt: types.Prompt, example: types.Example
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    prefix, question = source.chat.encode(prompt_lib.messages(prompt, example.input))
+    prefix, question = sampler.chat.encode(prompt_lib.messages(prompt, example.input))
     return prefix, question
 
 
@@ -97,8 +106,8 @@ def _group(
     rewards: np.ndarray,
     cost: types.Cost,
 ) -> contracts.Experience:
-    """Attach advantages, and separate the groups without reward variance."""
-    silent = rewards.max(axis=1) == rewards.min(axis=1)  # exact: a rounded mean fools the std
+    """Attach advantages, and separate the zero-variance groups."""
+    silent = zero_variance(rewards)
     advantages = np.where(silent[:, None], 0.0, group_advantages(rewards)).ravel()
     rows = [
         contracts.Row(

@@ -14,6 +14,7 @@ import numpy as np
 
 from fastslow import seeds, types
 from fastslow.slow import contracts, training, update
+from fastslow.slow import experience as experience_lib
 from fastslow.slow import settings as settings_lib
 
 SKETCH_SIZE = 4096
@@ -71,24 +72,24 @@ def _reward_scale(rewards: np.ndarray) -> float:
     """Return what turns advantages of (groups, ...) back into rewards above those of the others."""
     by_group = rewards.reshape(len(rewards), -1)
     size = by_group.shape[1]
-    heard = by_group.max(axis=1) != by_group.min(axis=1)  # exact: a rounded mean fools the std
-    return float(by_group[heard].std(axis=1).mean()) * size / (size - 1)
+    heard = by_group[~experience_lib.zero_variance(by_group)]
+    return float(heard.std(axis=1).mean()) * size / (size - 1)
 
 
-def sketch(tree: types.PyTree, size: int = SKETCH_SIZE) -> tuple[float, ...] | None:
+def sketch(tree: types.PyTree) -> tuple[float, ...] | None:
     """Return the count sketch of a pytree, scaled to length 1; None if it is zero.
 
-    Every entry is added, with a random sign, to a random one of `size` sums; places and signs are
-    the same in every run. Products of sketches are unbiased estimates of products of the trees,
-    with a standard error of about 1 / sqrt(size) (Charikar, Chen and Farach-Colton, 2002).
+    Every entry is added, with a random sign, to a random one of SKETCH_SIZE sums; places and signs
+    are the same in every run. Products of sketches are unbiased estimates of products of the trees,
+    with a standard error of about 1 / sqrt(SKETCH_SIZE) (Charikar, Chen and Farach-Colton, 2002).
     """
-    sums = np.zeros(size)
+    sums = np.zeros(SKETCH_SIZE)
     for path, leaf in jax.tree.leaves_with_path(tree):
         values = np.asarray(leaf, np.float64).ravel()
         rng = np.random.default_rng(seeds.derive(0, "sketch", jax.tree_util.keystr(path)))
-        places = rng.integers(0, size, values.size, dtype=np.int32)
+        places = rng.integers(0, SKETCH_SIZE, values.size, dtype=np.int32)
         signs = rng.integers(0, 2, values.size, dtype=np.int8) * 2.0 - 1.0
-        sums += np.bincount(places, weights=signs * values, minlength=size)
+        sums += np.bincount(places, weights=signs * values, minlength=SKETCH_SIZE)
     length = math.sqrt(float(sums @ sums))
     return tuple((sums / length).round(6).tolist()) if length > 0 else None
 

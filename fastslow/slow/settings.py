@@ -7,7 +7,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How a lesson is taught. Out-of-range values raise ValueError."""
+    """How a lesson is taught."""
 
     rollouts: int = 8  # G: answers per problem, over all its prompts; one advantage group
     max_tokens: int = 8  # of one answer
@@ -27,6 +27,7 @@ class Settings:
     max_grad_norm: float = 1e4  # before clipping; likewise
 
     def __post_init__(self) -> None:
+        """Raise ValueError for a value out of range."""
         sizes = ("rollouts", "max_tokens", "learning_rate", "clip_norm", "micro_rows")
         limits = ("drift_rows", "drift_evaluations", "max_loss", "max_grad_norm")
         for name in (*sizes, "probe_examples", *limits):

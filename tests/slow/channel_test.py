@@ -194,7 +194,7 @@ def test_groups_without_variance_shorten_the_others_gradient_and_keep_its_direct
     assert differs(both.trainable, learner.init(0).trainable)
     # The first moment is a tenth of the gradient; Adam's own step would blow rounding up.
     both, alone = (optax.tree.get(state.opt_state, "mu") for state in (both, alone))
-    step, start = seeds.derive(3, "step", 0), learner._source(learner.init(0), "digits")
+    step, start = seeds.derive(3, "step", 0), learner._sampler(learner.init(0), "digits")
     counts = [
         learner.objective.collect(start, PROMPTS, EXAMPLES[:count], step).tokens for count in (4, 8)
     ]
@@ -212,7 +212,7 @@ def test_anchors_on_outputs_hold_the_policy_on_silent_answers_too():
     (step,) = told.details["steps"]
     assert 4 <= step["silent_groups"] < 8
     sampled = learner.objective.collect(
-        learner._source(state, "digits"), PROMPTS, EXAMPLES[:8], seeds.derive(3, "step", 0)
+        learner._sampler(state, "digits"), PROMPTS, EXAMPLES[:8], seeds.derive(3, "step", 0)
     )
     rows = sampled.rows + sampled.silent_rows
     both = (learner.variables(state), {"params": model().params})
@@ -226,7 +226,7 @@ def test_silent_answers_are_not_run_without_anchors_on_outputs():
     _, told = absorb(learner, learner.init(0), 1, 3, EXAMPLES[:8])
     (step,) = told.details["steps"]
     sampled = learner.objective.collect(
-        learner._source(learner.init(0), "digits"),
+        learner._sampler(learner.init(0), "digits"),
         PROMPTS,
         EXAMPLES[:8],
         seeds.derive(3, "step", 0),

@@ -53,8 +53,8 @@ def scorer(text, example):
 
 def collect(words, prompts=PROMPTS, rollouts=4, seed=0):
     engine, chat = Engine(words), Chat()
-    source = contracts.Source(engine, chat, {}, scorer, rollouts, 8)
-    gathered = experience.rollouts(source, prompts, EXAMPLES, seed)
+    sampler = contracts.Sampler(engine, chat, {}, scorer, rollouts, 8)
+    gathered = experience.rollouts(sampler, prompts, EXAMPLES, seed)
     return gathered, engine, chat
 
 
@@ -105,10 +105,10 @@ def test_rows_keep_the_tokens_and_log_probabilities_of_their_own_answer():
 def test_no_variance_is_exact_even_where_the_mean_is_rounded():
     rewards = np.full((1, 3), 0.1)
     assert rewards.std() > 0  # the trap
-    source = contracts.Source(
+    sampler = contracts.Sampler(
         Engine(["a"] * 3), Chat(), {}, lambda t, e: types.Score(0.1, ""), 3, 8
     )
-    gathered = experience.rollouts(source, PROMPTS[:1], EXAMPLES[:1], 0)
+    gathered = experience.rollouts(sampler, PROMPTS[:1], EXAMPLES[:1], 0)
     assert (gathered.silent_groups, gathered.rows) == (1, ())
 
 
@@ -133,8 +133,8 @@ def test_advantages_are_standardised_by_the_population_deviation():
 
 
 def test_targets_pair_every_example_with_every_prompt_once():
-    source = contracts.Source(None, Chat(), {}, scorer, 4, 8)
-    gathered = experience.targets(source, PROMPTS, EXAMPLES, 0)
+    sampler = contracts.Sampler(None, Chat(), {}, scorer, 4, 8)
+    gathered = experience.targets(sampler, PROMPTS, EXAMPLES, 0)
     assert len({row.request for row in gathered.rows}) == 12
     assert {row.tokens for row in gathered.rows} == {(*b"yes", 2)}
     assert {row.advantage for row in gathered.rows} == {1.0}
