@@ -45,8 +45,8 @@ def write(
         readme = _heading(run, found)
         for name in dict.fromkeys(formats):
             directory = files.make_directory(temporary / name)
-            told = export.FORMATS.build(name, directory=directory, **context)
-            readme += f"\n## {name}\n\n{told}"
+            how_to_load = export.FORMATS.build(name, directory=directory, **context)
+            readme += f"\n## {name}\n\n{how_to_load}"
         files.write_text_atomic(temporary / "README.md", readme)
         with files.naming(target):
             os.replace(temporary, target)

@@ -109,14 +109,14 @@ def _rope_scaling(config: lm_config.DecoderConfig) -> dict[str, types.Json]:
     return {"rope_type": config.rope.scaling, **given, **lengths}
 
 
-def _special_tokens(talk: chat.ChatFormat) -> dict[str, types.Json]:
+def _special_tokens(chat_format: chat.ChatFormat) -> dict[str, types.Json]:
     """Return the ids that start a text and end an answer.
 
     That a line break ends it belongs to the flat format of a model without a template.
     """
-    spec = talk.spec
-    start = {"bos_token_id": talk.tokenizer.token_to_id(spec.bos)} if spec.bos else {}
-    ends = (*spec.stop_tokens, *([talk.end_of_turn] if spec.template else []))
+    spec = chat_format.spec
+    start = {"bos_token_id": chat_format.tokenizer.token_to_id(spec.bos)} if spec.bos else {}
+    ends = (*spec.stop_tokens, *([chat_format.end_of_turn] if spec.template else []))
     return start | ({"eos_token_id": list(dict.fromkeys(ends))} if ends else {})
 
 

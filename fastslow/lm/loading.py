@@ -98,13 +98,13 @@ def _model(
 ) -> model.LanguageModel:
     found = read()
     try:
-        talk = chat.build(found.chat)
+        chat_format = chat.build(found.chat)
     except ValueError as error:
         raise source.LoadError(f"{name}: {error}") from error
     return model.LanguageModel(
         name=name,
         config=found.config,
         params=jax.device_put(found.params),
-        chat=talk,
+        chat=chat_format,
         digest=f"{digest}-{dtype}",
     )
