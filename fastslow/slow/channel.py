@@ -7,7 +7,7 @@ import functools
 import reprlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,23 +18,12 @@ from fastslow import errors, learner, seeds, types
 from fastslow.lm import decoder, source, weights
 from fastslow.lm import engine as engine_lib
 from fastslow.lm import model as model_lib
-from fastslow.slow import batching, contracts, probing, training, trust_region, update
+from fastslow.slow import batching, contracts, probing, steps, training, trust_region, update
 from fastslow.slow import settings as settings_lib
 from fastslow.slow.anchors import parts as anchor_parts
 
 OnStep = Callable[[int, int, Mapping[str, float]], None]  # (step from 1, steps, metrics)
 PromptsOf = Callable[[types.Json, str], tuple[types.Prompt, ...]]  # (fast state, task name)
-
-
-class Taught(NamedTuple):
-    """What the steps of a lesson have come to so far."""
-
-    state: training.State
-    steps: tuple[dict[str, float], ...] = ()  # metrics
-    rows: tuple[contracts.Row, ...] = ()  # all completions, silent ones included
-    batches: tuple[contracts.MicroBatch, ...] = ()  # of the last step with a signal
-    cost: types.Cost = types.Cost()
-    problem: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +51,7 @@ class GradientChannel:
 
     def init(self, seed: int) -> training.State:
         """Return the untrained state: the bound model computes what the base computes."""
-        trainable = self.adapter.init(seed, self.model.params)
+        trainable = _arrays(self.adapter.init(seed, self.model.params))
         anchors = {}
         for name, anchor in self.anchors.items():
             with errors.during(f"anchor {name!r} was initialised"):
@@ -157,10 +146,10 @@ class GradientChannel:
 
     def _teach(
         self, state: types.ModelState, lesson: types.Lesson, budget: int, seed: int
-    ) -> Taught:
+    ) -> steps.Taught:
         """Take the steps of a lesson, up to the first that must not be used."""
         prompts = self.prompts_of(state.fast, lesson.task_name)
-        taught = Taught(state.slow)
+        taught = steps.Taught(state.slow)
         for number, examples in enumerate(batching.minibatches(lesson.examples, budget)):
             sampler = self._sampler(taught.state, lesson.task_name)
             started = time.perf_counter()
@@ -170,7 +159,7 @@ class GradientChannel:
             seconds = time.perf_counter() - started
             taught = self._learn(taught, experience, seconds)
             if self.on_step is not None:
-                self.on_step(number + 1, budget, taught.steps[-1])
+                self.on_step(number + 1, budget, taught.reports[-1].facts())
             if taught.problem is not None:
                 break
         return taught
@@ -201,46 +190,27 @@ class GradientChannel:
         )
 
     def _learn(
-        self, taught: Taught, experience: contracts.Experience, collect_seconds: float
-    ) -> Taught:
+        self, taught: steps.Taught, experience: contracts.Experience, collect_seconds: float
+    ) -> steps.Taught:
         """Take one step on what was gathered; no step when no group had reward variance."""
-        metrics = {
-            "reward": experience.reward,
-            "groups": experience.groups,
-            "silent_groups": experience.silent_groups,
-            "rows": len(experience.rows),
-            "collect_seconds": collect_seconds,
-        }
-        taught = taught._replace(
-            rows=taught.rows + experience.rows + experience.silent_rows,
-            cost=taught.cost + experience.cost,
-        )
+        taught, report = steps.gathered(taught, experience, collect_seconds)
         if not experience.rows:
-            return taught._replace(steps=(*taught.steps, metrics))
+            return taught._replace(reports=(*taught.reports, report))
         silent_rows = experience.silent_rows if self._reads_outputs else ()
+        rows, params = experience.rows + silent_rows, self.model.params
         started = time.perf_counter()
         step = training.take(
-            self._updater,
-            self.model.params,
-            taught.state,
-            experience.rows + silent_rows,
-            experience.tokens,
-            self.settings,
+            self._updater, params, taught.state, rows, experience.tokens, self.settings
         )
         seconds = time.perf_counter() - started
         tokens = batching.train_tokens(step.batches)
-        metrics |= step.metrics | {
-            "train_tokens": tokens,
-            "update_seconds": seconds,
-            "tokens_per_second": tokens / seconds,
-        }
+        report = report._replace(update=step.update, train_tokens=tokens, update_seconds=seconds)
+        train_cost = self._train_cost(tokens, self._reads_outputs)
         return taught._replace(
             state=step.state,
-            steps=(*taught.steps, metrics),
+            reports=(*taught.reports, report),
             batches=step.batches,
-            cost=taught.cost
-            + self._train_cost(tokens, self._reads_outputs)
-            + self._step_cap_cost(step),
+            cost=taught.cost + train_cost + self._step_cap_cost(step),
             problem=step.problem,
         )
 
@@ -259,26 +229,26 @@ class GradientChannel:
     def _train_cost(self, tokens: int, reference: bool = False) -> types.Cost:
         """Return what a gradient over `tokens` costs; `reference`: the base reads them too."""
         passes = 3 + self.settings.remat + reference  # a backward pass counts as two forward ones
-        flops = 2.0 * passes * self.model.config.multiplied_parameters * tokens
+        flops = self.model.config.forward_flops(passes * tokens)
         return types.Cost(train_tokens=tokens, flops=flops)
 
     def _step_cap_cost(self, step: training.Step) -> types.Cost:
         """Return what holding a step under its cap cost: its first micro-batch, read each time."""
-        evaluations = int(step.metrics.get("step_evaluations", 0))
-        tokens = evaluations * batching.train_tokens(step.batches[:1])
-        return types.Cost(tokens, flops=2.0 * self.model.config.multiplied_parameters * tokens)
+        if step.update.capped is None:
+            return types.Cost()
+        tokens = step.update.capped.evaluations * batching.train_tokens(step.batches[:1])
+        return types.Cost(prompt_tokens=tokens, flops=self.model.config.forward_flops(tokens))
 
     def _conclude(
-        self, old: training.State, taught: Taught
+        self, old: training.State, taught: steps.Taught
     ) -> tuple[training.State, types.Absorbed]:
         """Keep the lesson's result, shorten it to the drift cap, or turn it down."""
         report = self._report(taught)
         if taught.problem is not None:
-            reason = f"step {len(taught.steps)}: {taught.problem}"
+            reason = f"step {len(taught.reports)}: {taught.problem}"
             return old, report._replace(outcome="rejected", reason=reason)
-        if not any(_moved(step) for step in taught.steps):
-            reason = report.reason if taught.batches else _silence(taught)
-            return old, report._replace(outcome="rejected", reason=reason)
+        if not taught.moved:
+            return old, report._replace(outcome="rejected")
         trainable = taught.state.trainable
         if self.settings.drift_cap:
             trainable, capped, cost = trust_region.hold(
@@ -297,15 +267,15 @@ class GradientChannel:
         new = taught.state._replace(trainable=trainable)
         return self._consolidate(new, taught.batches), report
 
-    def _report(self, taught: Taught) -> types.Absorbed:
+    def _report(self, taught: steps.Taught) -> types.Absorbed:
         return types.Absorbed(
             channel="slow",
             outcome="changed",
-            reason=_signals(taught),
-            reward_before=taught.steps[0]["reward"],
-            reward_after=taught.steps[-1]["reward"],
+            reason=steps.outcome(taught),
+            reward_before=taught.reports[0].reward,
+            reward_after=taught.reports[-1].reward,
             cost=taught.cost,
-            details={"steps": list(taught.steps)},
+            details={"steps": [report.facts() for report in taught.reports]},
         )
 
     def _consolidate(
@@ -327,24 +297,3 @@ def _arrays(tree: types.PyTree) -> types.PyTree:
     return jax.tree.map(
         lambda x: x if isinstance(x, jax.Array) else jnp.asarray(np.asarray(x)), tree
     )
-
-
-def _moved(step: Mapping[str, float]) -> bool:
-    """Say whether a step changed the weights: it had a signal, and the step cap left some of it."""
-    return step.get("update_norm", 0.0) > 0 and step.get("step_scale", 1.0) > 0
-
-
-def _signals(taught: Taught) -> str:
-    heard = [step for step in taught.steps if "loss" in step]
-    told = f"{len(heard)} of {len(taught.steps)} steps had a signal"
-    still = sum(not _moved(step) for step in heard)
-    held = sum(step.get("step_scale") == 0 for step in heard)
-    if held:
-        told += f", {held} of them held in place by the step cap"
-    return told + f", {still - held} of them without any change" if still > held else told
-
-
-def _silence(taught: Taught) -> str:
-    groups = sum(step["groups"] for step in taught.steps)
-    reward = np.mean([step["reward"] for step in taught.steps])
-    return f"no reward variance in any of {groups} groups (mean reward {reward:.3g})"

@@ -28,12 +28,29 @@ class State(NamedTuple):
     steps: jax.Array  # () int32, optimiser steps taken so far
 
 
+class Update(NamedTuple):
+    """What an optimiser step did to the weights, in numbers."""
+
+    metrics: dict[str, float]  # loss, penalties, statistics; norms of gradient and whole update
+    capped: trust_region.Capped | None  # None: the step has no cap
+
+    @property
+    def held(self) -> bool:
+        """Whether the step cap left nothing of the update."""
+        return self.capped is not None and self.capped.scale == 0
+
+    @property
+    def moved(self) -> bool:
+        """Whether the weights changed."""
+        return self.metrics["update_norm"] > 0 and not self.held
+
+
 class Step(NamedTuple):
-    """What one optimiser step did; `problem` says why its result must not be used, if so."""
+    """One optimiser step; `problem` says why its result must not be used, if so."""
 
     state: State
     batches: tuple[contracts.MicroBatch, ...]
-    metrics: dict[str, float]
+    update: Update
     problem: str | None
 
 
@@ -59,7 +76,7 @@ def take(
     trainable, opt_state, part = updater.apply(
         grads, state.trainable, state.opt_state, state.anchors
     )
-    totals = update.total([*metrics, part])
+    totals, capped = update.total([*metrics, part]), None
     if settings.step_cap:
         between = functools.partial(trust_region.between, state.trainable, trainable)
         capped = trust_region.largest_scale(
@@ -68,9 +85,8 @@ def take(
             settings.drift_evaluations,
         )
         trainable = between(capped.scale)
-        totals |= {f"step_{name}": value for name, value in capped._asdict().items()}
     after = state._replace(trainable=trainable, opt_state=opt_state, steps=state.steps + 1)
-    return Step(after, batches, totals, problem_in(totals, settings))
+    return Step(after, batches, Update(totals, capped), problem_in(totals, settings))
 
 
 def gradient(

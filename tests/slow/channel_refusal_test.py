@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from fastslow.slow import channel, contracts
+from fastslow.slow import contracts, steps, training, trust_region
 from fastslow.slow.objectives import OBJECTIVES
 from tests.slow.channels import absorb, assert_same, drift, engine, shared
 
@@ -101,22 +101,28 @@ def test_steps_that_the_step_cap_holds_in_place_are_no_learning():
     assert told.reason == "2 of 2 steps had a signal, 2 of them held in place by the step cap"
 
 
+def update(norm=1.0, scale=None):
+    capped = None if scale is None else trust_region.Capped(scale, 0.0, 0.0, 1)
+    return training.Update({"update_norm": norm}, capped)
+
+
 @pytest.mark.parametrize(
-    ("steps", "reason"),
+    ("updates", "reason"),
     [
-        ([{"loss": 0, "update_norm": 1}, {}], "1 of 2 steps had a signal"),
+        ([update(), None], "1 of 2 steps had a signal"),
         (
-            [{"loss": 0, "update_norm": 1, "step_scale": scale} for scale in (0, 0.5, 1)],
+            [update(scale=scale) for scale in (0, 0.5, 1)],
             "3 of 3 steps had a signal, 1 of them held in place by the step cap",
         ),
         (
-            [{"loss": 0, "update_norm": norm} for norm in (0, 1)],
+            [update(norm) for norm in (0, 1)],
             "2 of 2 steps had a signal, 1 of them without any change",
         ),
     ],
 )
-def test_steps_that_moved_nothing_are_told_apart(steps, reason):
-    assert channel._signals(channel.Taught(None, tuple(steps))) == reason
+def test_steps_that_moved_nothing_are_told_apart(updates, reason):
+    reports = tuple(steps.Report(0.5, 1, 0, 1, 0.1, made) for made in updates)
+    assert steps.outcome(steps.Taught(None, reports)) == reason
 
 
 def test_anchors_are_consolidated_after_the_cap():

@@ -10,6 +10,7 @@ import pytest
 
 from fastslow import checkpoint, seeds, types
 from fastslow.slow import trust_region
+from fastslow.slow.adapters import ADAPTERS
 from fastslow.slow.anchors import ANCHORS
 from tests.slow.channels import (
     EXAMPLES,
@@ -80,10 +81,14 @@ def test_anchors_and_adapters_that_look_at_their_arrays_can_be_restored(tmp_path
         penalty=lambda trainable, state: 0.0 * state["largest"],
         consolidate=lambda trainable, state, evidence: {**state, "lessons": state["lessons"] + 1},
     )
-    learner = dataclasses.replace(build(), anchors={"mine": counting})
+    lora = ADAPTERS.build("lora")
+    on_host = lora._replace(init=lambda *given: jax.tree.map(np.asarray, lora.init(*given)))
+    learner = dataclasses.replace(build(), anchors={"mine": counting}, adapter=on_host)
     state, _ = absorb(learner, learner.init(0), seed=1)
     assert state.anchors["mine"]["lessons"] == 1
-    assert_same(restored(learner, state, tmp_path), state)
+    again = restored(learner, state, tmp_path)
+    assert_same(again, state)
+    assert jax.tree.map(type, again) == jax.tree.map(type, state)
 
 
 def test_restored_state_continues_exactly_like_the_one_saved(tmp_path):

@@ -31,14 +31,14 @@ def test_steps_change_the_weights_lower_the_loss_and_are_counted(adapter, object
     made = toy.parts(adapter, objective, rate=0.02)
     taken = repeated(made, toy.rows(0), 6)
     start = toy.state(made, toy.params())
-    assert taken[-1].metrics["loss"] < taken[0].metrics["loss"] - 0.05
+    assert taken[-1].update.metrics["loss"] < taken[0].update.metrics["loss"] - 0.05
     assert [int(step.state.steps) for step in taken] == [1, 2, 3, 4, 5, 6]
     changed = jax.tree.map(
         lambda x, y: not np.array_equal(x, y), taken[-1].state.trainable, start.trainable
     )
     assert all(jax.tree.leaves(changed))  # every leaf
     assert all(step.problem is None for step in taken)
-    assert taken[0].metrics["update_norm"] > 0
+    assert taken[0].update.metrics["update_norm"] > 0
 
 
 @pytest.mark.parametrize("adapter", list(ADAPTERS))
@@ -69,15 +69,15 @@ def test_problems_are_named(metrics, problem):
 def test_a_step_beyond_the_cap_is_shortened_until_it_keeps_it(adapter):
     made = toy.parts(adapter, "cispo", rate=0.02)
     (free,) = repeated(made, toy.rows(0), 1, dataclasses.replace(SETTINGS, step_cap=1e9))
-    assert (free.metrics["step_scale"], free.problem) == (1.0, None)
-    cap = free.metrics["step_drift"] / 9
+    assert (free.update.capped.scale, free.problem) == (1.0, None)
+    cap = free.update.capped.drift / 9
     assert cap > 1e-3
     (held,) = repeated(made, toy.rows(0), 1, dataclasses.replace(SETTINGS, step_cap=cap))
-    assert 0 < held.metrics["step_scale"] < 1
+    assert 0 < held.update.capped.scale < 1
     updater, start = update.make(made), toy.state(made, toy.params()).trainable
     before = updater.logits(toy.params(), start, held.batches[0])
     left = updater.divergence(toy.params(), held.state.trainable, held.batches[0], before)
-    assert held.metrics["step_drift"] == pytest.approx(float(left), rel=1e-4)
+    assert held.update.capped.drift == pytest.approx(float(left), rel=1e-4)
     assert 0.75 * cap <= float(left) <= cap
     both = (jax.tree.leaves(step.state.opt_state) for step in (held, free))
     jax.tree.map(np.testing.assert_array_equal, *both)  # the optimiser took the whole step
