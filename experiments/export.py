@@ -8,7 +8,6 @@ Formats: `python -m experiments.list`.
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Sequence
 
 from absl import flags
@@ -34,7 +33,8 @@ def main(argv: Sequence[str]) -> None:
     """Write the formats, and print how to load them."""
     program.reject_arguments(argv)
     computing.prepare()
-    workdir, out = pathlib.Path(_WORKDIR.value), pathlib.Path(_OUT.value)
+    workdir = program.folder(_WORKDIR.value, "workdir")
+    out = program.folder(_OUT.value, "out")
     print(export.write(workdir, out, _WHAT.value, position=_EVENT.value, dtype=_DTYPE.value))
 
 

@@ -1,7 +1,7 @@
 """Measure what a run did that its records do not show; also of an unfinished run.
 
   python -m experiments.probe --workdir=runs/mine
-  python -m experiments.probe --workdir=runs/mine --what=plasticity --probe_task=food
+  python -m experiments.probe --workdir=runs/mine --what=plasticity --probe_task=sarcasm
   python -m experiments.probe --workdir=runs/mine --what=ablation --option=ablation.examples=32
 
 Diagnostics: `python -m experiments.list`. What is measured stays in RUN/diagnostics/NAME.json and
@@ -11,7 +11,6 @@ is shown again by the next call.
 from __future__ import annotations
 
 import ast
-import pathlib
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -51,7 +50,7 @@ def main(argv: Sequence[str]) -> None:
     if _PROBE_TASK.value is not None:
         given.append(f"plasticity.task={_PROBE_TASK.value!r}")
     console = consoles.on(sys.stdout)
-    directory = pathlib.Path(_WORKDIR.value)
+    directory = program.folder(_WORKDIR.value, "workdir")
     refused = []
     for answer in probing.probe(
         directory, _WHAT.value, event=_EVENT.value, options=options(given), force=_FORCE.value

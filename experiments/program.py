@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import pathlib
 import re
 import sys
 import traceback
@@ -11,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags, logging
 
-from fastslow import errors
+from fastslow import config, errors
 
 _MAPPINGS = ("slow.anchors", "fast.proposers")
 
@@ -20,6 +22,16 @@ def reject_arguments(argv: Sequence[str]) -> None:
     """Raise UsageError if words are left over after the flags: they would be ignored silently."""
     if len(argv) > 1:
         raise app.UsageError(f"unexpected argument {argv[1]!r}; every setting is a --flag=value")
+
+
+def folder(value: str, flag: str) -> pathlib.Path:
+    """Return the path that a flag gives; raises ConfigError for an empty one.
+
+    A `~` is the home directory: shells leave that of --flag=~/folder as it is.
+    """
+    if not value:
+        raise config.ConfigError(f"--{flag} is empty: name a folder, or leave it out")
+    return pathlib.Path(value).expanduser()
 
 
 @contextlib.contextmanager
@@ -88,6 +100,8 @@ def run_main(
             return 130
         return 0
 
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a locale that lacks a character escapes it
+        sys.stdout.reconfigure(errors="backslashreplace")
     warnings.formatwarning = warning_line
     logging.set_verbosity(logging.WARNING)  # JAX says at INFO which accelerators it did not find
     app.run(guarded, flags_parser=_parse)

@@ -5,7 +5,6 @@ python -m experiments.report --workdir=runs/mine
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Sequence
 
 from absl import flags
@@ -19,7 +18,7 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.", required=True)
 def main(argv: Sequence[str]) -> None:
     """Regenerate report.html and the pictures, and print the final table."""
     program.reject_arguments(argv)
-    directory = pathlib.Path(_WORKDIR.value)
+    directory = program.folder(_WORKDIR.value, "workdir")
     report.write(directory)
     report.show(directory)
 

@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> None:
 
 def _asked() -> tuple[config.Run, pathlib.Path]:
     """Return what to run and where; a directory alone is resumed as it was configured."""
-    given = None if _WORKDIR.value is None else pathlib.Path(_WORKDIR.value)
+    given = None if _WORKDIR.value is None else program.folder(_WORKDIR.value, "workdir")
     if given and _RESUME.value and not run_flags.described():
         if run_directory.is_begun(given):
             return reopening.settings(given), given

@@ -47,10 +47,13 @@ def resolve(flag: str, request: Request, note: Callable[[str], None]) -> config.
     overridden = {**config_flags.get_override_values(flags.FLAGS[flag]), **request.overrides}
     mapping = _overridden(written, overridden).to_dict()
     told = note if flags.FLAGS[flag].present else _ignore
+    if missing := [section for section in request.names if section not in written]:
+        raise config.ConfigError(f"the configuration has no section {missing[0]!r}")
     for section, name in request.names.items():
         asked = {key.split(".")[1] for key in overridden if key.startswith(f"{section}.")}
         old, replaced = _named(mapping[section]), _named(written[section])["name"]
-        mapping[section] = _chosen(section, name or old["name"], replaced, old, asked, told)
+        wanted = old["name"] if name is None else name  # an empty name is an unknown one
+        mapping[section] = _chosen(section, wanted, replaced, old, asked, told)
     mapping.update({key: value for key, value in request.seeds.items() if value is not None})
     if mapping["order_seed"] and not _draws_an_order(mapping["stream"]):
         mapping["order_seed"] = 0
@@ -178,8 +181,10 @@ def _written(flag: str, test: bool) -> ml_collections.ConfigDict:
     make = runpy.run_path(path).get(name)
     if make is None:
         raise config.ConfigError(f"{path} has no {name}()")
-    made: ml_collections.ConfigDict = make(*argument)
-    return made
+    made = make(*argument)
+    if not isinstance(made, Mapping | ml_collections.ConfigDict):
+        raise config.ConfigError(f"{path}: {name}() must return a ConfigDict, gave {made!r}")
+    return ml_collections.ConfigDict(made)
 
 
 def default_workdir(flag: str, run: config.Run) -> str:

@@ -17,7 +17,6 @@ Exit status 1 if a cell failed; its directory has error.txt and output.log.
 
 from __future__ import annotations
 
-import pathlib
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -87,7 +86,7 @@ def plan() -> list[cells.Cell]:
         return run_flags.resolve(point, note=lambda text: notes.setdefault(text))
 
     points = grid.points(grid.parse(_GRID.value))
-    planned = cells.plan(pathlib.Path(_OUT.value), points, resolve)
+    planned = cells.plan(program.folder(_OUT.value, "out"), points, resolve)
     for note in notes:
         print(note, file=sys.stderr)
     return planned

@@ -85,8 +85,9 @@ class Registry(Generic[T]):
                 raise UnknownNameError(f"{name!r} is {factory!r}, which makes no {self.kind}")
             return factory
         if name not in self._factories:
-            own = name.rpartition(".")
-            hint = f" One's own is named {own[0]}:{own[2]}." if own[0] and own[2] else ""
+            module, _, attribute = name.rpartition(".")
+            own = all(part.isidentifier() for part in (*module.split("."), attribute))
+            hint = f" One's own is named {module}:{attribute}." if own else ""
             raise UnknownNameError(f"{unknown(self.kind, name, self._factories)}{hint}")
         return self._factories[name]
 

@@ -53,6 +53,9 @@ def _lock(handle: IO[str], directory: pathlib.Path) -> None:
         except BlockingIOError:
             if attempt == _LOOKS:
                 raise InUseError(f"{directory} is in use by another process") from None
+        except OSError as error:  # a file system without locks
+            reason = f"it cannot be locked: {error.strerror}"
+            raise files.WriteError(error.errno, reason, str(directory / _LOCK)) from error
         time.sleep(_PAUSE)
 
 
@@ -89,6 +92,8 @@ def check(directory: pathlib.Path, wanted: Mapping[str, types.Json], resume: boo
             "or another --workdir to start afresh"
         )
     found = read_config(directory)
+    if "config" in found:
+        found = {**found, "config": _completed(found["config"])}
     changed = config.differences({key: found.get(key) for key in wanted}, wanted)
     if changed:
         listed = "\n  ".join(changed)
@@ -96,6 +101,14 @@ def check(directory: pathlib.Path, wanted: Mapping[str, types.Json], resume: boo
             f"{directory} belongs to another configuration; take another --workdir for this one, "
             f"or its own flags (its value -> this one):\n  {listed}"
         )
+
+
+def _completed(written: types.Json) -> types.Json:
+    """Return a configuration with defaults for what was no option yet when it was written."""
+    try:
+        return config.to_json(config.from_mapping(config.Run, written))
+    except errors.UserError:  # of another time: as it is, so that it is told what differs
+        return written
 
 
 def write_config(

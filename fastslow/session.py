@@ -180,8 +180,8 @@ def describe_tasks(stream: types.Stream, directory: pathlib.Path) -> None:
 def restore(experiment: loop.Experiment, directory: pathlib.Path) -> run_state.RunState:
     """Return the state of the newest valid checkpoint, or the initial one if there is none.
 
-    Raises RunDirectoryError where only checkpoints are left that records.jsonl does not reach: the
-    metrics of what would go on from there would lack the lost rows.
+    Raises RunDirectoryError where only checkpoints are left that records.jsonl does not reach, as
+    the metrics of what would go on from there would lack the lost rows, and where none is left.
     """
     recorded = records.complete(directory)
     position = checkpoint.latest(directory, at_most=recorded)
@@ -191,6 +191,11 @@ def restore(experiment: loop.Experiment, directory: pathlib.Path) -> run_state.R
                 f"{records.path_of(directory)} has lost rows: it is complete up to event {recorded}"
                 f" of the {beyond[0]} before the oldest checkpoint. Restore it from a copy, or "
                 "start afresh with another --workdir"
+            )
+        if recorded > 1:  # of one event there may be no checkpoint yet
+            raise run_directory.RunDirectoryError(
+                f"{directory} has records of {recorded} events and no intact checkpoint to go on "
+                "from. Restore its checkpoints from a copy, or start afresh with another --workdir"
             )
         return run_state.init(experiment.learner, experiment.scheduler, experiment.seed)
     return restore_at(experiment, directory, position)

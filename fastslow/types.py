@@ -260,7 +260,7 @@ class Probe(NamedTuple):
     malformed_share: float = float("nan")  # of wrong validation answers: none of the choices
     advantage_mass: float = float("nan")  # mean |reward - mean of its group|, sampled
     gradient_norm: float = float("nan")  # of the objective, at the sampled answers
-    expected_gain: float = float("nan")  # of sampled reward by one slow step, first order
+    expected_gain: float = float("nan")  # of sampled reward by one slow step, first order, uncapped
     cosine: float = float("nan")  # with the gradient it opposes most of other tasks in the weights
     drift: float = float("nan")  # KL(policy || base) on the sampled answers, nats per token
     drift_fill: float = float("nan")  # the same as a share of slow.drift_budget, if there is one

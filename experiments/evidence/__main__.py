@@ -67,7 +67,7 @@ def main(argv: Sequence[str]) -> None:
 def sweep(grid: str, root: pathlib.Path, probes: Sequence[grids.Probe]) -> None:
     """Run and probe what is missing of a grid and keep what is finished, also if some run fails."""
     if not _DRY_RUN.value:
-        results.lend(grid, root, pathlib.Path(_OUT.value))
+        results.lend(grid, root, program.folder(_OUT.value, "out"))
     command = sweep_command(grid)
     print("+", shlex.join(command), flush=True)
     ended = subprocess.run([sys.executable, *command[1:]], check=False)
@@ -79,7 +79,7 @@ def sweep(grid: str, root: pathlib.Path, probes: Sequence[grids.Probe]) -> None:
     def wanted(run: runs.Run) -> bool:
         return grids.GRIDS[grid].holds(run.config, full=_FULL.value)
 
-    found = results.find([grid], pathlib.Path(_OUT.value), wanted)
+    found = results.find([grid], program.folder(_OUT.value, "out"), wanted)
     for probe in probes:
         for run in found.get(f"{grid}/{probe.scheduler}", {}).values():
             ask(probe, run.directory)
@@ -105,7 +105,7 @@ def ask(probe: grids.Probe, directory: pathlib.Path) -> None:
 def sweep_command(grid: str) -> list[str]:
     """Return the command that runs a grid."""
     made = grids.GRIDS[grid].flags(_SEEDS.value, full=_FULL.value)
-    out = pathlib.Path(_OUT.value) / grid
+    out = program.folder(_OUT.value, "out") / grid
     command = ["python", "-m", "experiments.sweep", *made]
     command += [f"--out={out}", f"--workers={_WORKERS.value}"]
     return [*command, "--dry_run"] if _DRY_RUN.value else command

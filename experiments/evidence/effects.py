@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from fastslow import errors
 from fastslow.diagnostics import probing
 from fastslow.metrics import efficiency
 from fastslow.metrics import matrix as matrices
@@ -37,9 +38,25 @@ def between(method: str, baseline: str, number: Callable[[runs.Run, runs.Run], f
 
     def paired(found: Found) -> Mapping[Seeds, float]:
         both = sorted(found[method].keys() & found[baseline].keys())
+        for seeds in both:
+            _check_data(found[method][seeds], found[baseline][seeds])
         return {seeds: number(found[method][seeds], found[baseline][seeds]) for seeds in both}
 
     return paired
+
+
+class DataError(errors.UserError, ValueError):
+    """Runs that are to be compared were taught other data."""
+
+
+def _check_data(run: runs.Run, baseline: runs.Run) -> None:
+    """Raise DataError unless both runs have the same items; code that makes streams may change."""
+    ours, theirs = (one.about.get("stream_digest") for one in (run, baseline))
+    if ours != theirs:
+        raise DataError(
+            f"{run.directory} and {baseline.directory} are runs of the same stream and seeds, but "
+            "on other items: one of them was made by an earlier version, run it again"
+        )
 
 
 def change(number: Callable[[runs.Run], float]) -> Callable[[runs.Run, runs.Run], float]:

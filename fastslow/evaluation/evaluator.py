@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -49,6 +50,7 @@ def evaluate(
     seed: int,
 ) -> Evaluation:
     """Predict and score every item of the exams, `settings.samples` times."""
+    started = time.perf_counter()
     graded: dict[str, list[Graded]] = {}
     cost = types.Cost()
     for task, items in exams:
@@ -60,7 +62,7 @@ def evaluate(
             )
             graded[task.name] += grade(task, items, predictions, sample)
             cost += spent + types.Cost(metric_calls=len(predictions))
-    return Evaluation(graded, cost)
+    return Evaluation(graded, cost._replace(seconds=time.perf_counter() - started))
 
 
 def malformed_share(task: types.Task, graded: Sequence[Graded]) -> float:

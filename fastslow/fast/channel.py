@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import pathlib
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
@@ -52,9 +53,10 @@ class GepaChannel:
     ) -> tuple[population.FastState, types.Absorbed]:
         """Run one round on the lesson within `budget` metric calls.
 
-        `changed` only if the prompts, or which of them is best, changed; otherwise the state is
-        returned as it was, and `details["scores"]` has the new measurements.
+        `changed` only if the prompts, or which of them is best, changed; otherwise these are
+        returned as they were, and `details["scores"]` has the new measurements.
         """
+        started = time.perf_counter()
         fast: population.FastState = state.fast
         if budget <= 0:
             return fast, types.Absorbed("fast", "skipped", "no metric calls for this lesson")
@@ -71,7 +73,8 @@ class GepaChannel:
             data, evaluate, self.proposers, self.settings, self._limits(task), rng
         )
         result = gepa_round.run(start, setup, self.on_step)
-        return self._conclude(fast, lesson, policy.version, data, evaluate.cost, result)
+        after, absorbed = self._conclude(fast, lesson, policy.version, data, evaluate.cost, result)
+        return after, _timed(absorbed, started)
 
     def reselect(
         self, state: types.ModelState, lesson_index: int, seed: int
@@ -85,6 +88,7 @@ class GepaChannel:
         is 0. Rewards are means over the ranked populations: of the prompts that were best, and of
         those that are now.
         """
+        started = time.perf_counter()
         fast: population.FastState = state.fast
         budget = self.settings.reselection_budget
         if not fast.populations or not budget:
@@ -108,7 +112,7 @@ class GepaChannel:
             reason = "the prompts show every validation example to choose them on"
             return fast, types.Absorbed("prompts", "skipped", reason)
         new = _installed(fast, chosen, policy.version, lesson_index)
-        return new, _choices(fast.populations, chosen)
+        return new, _timed(_choices(fast.populations, chosen), started)
 
     def fill(self, state: population.FastState, task_name: str) -> float:
         """Return the share of `max_chars` that the task's best prompt takes."""
@@ -211,7 +215,7 @@ class GepaChannel:
             details=_details(new, data, result),
         )
         if outcome != "changed":
-            return state, absorbed
+            return _served(state, key, tasks), absorbed
         return population.FastState({**state.populations, key: new}), absorbed
 
 
@@ -270,7 +274,7 @@ def _verdict(
 ) -> tuple[types.Outcome, str]:
     tried = [attempt for attempt in result.attempts if attempt.operator]
     failed = [attempt for attempt in tried if attempt.outcome == "failed"]
-    if tried and len(failed) == len(tried):
+    if new.prompts == old and tried and len(failed) == len(tried):
         return "failed", f"every proposal failed: {failed[-1].reason}"
     if new.prompts == old and not tried:
         return "rejected", "the parents made no error on their minibatches"
@@ -284,6 +288,20 @@ def _verdict(
     dropped = len(set(old) - set(new.prompts))
     exchange = f"{added} prompt(s) joined, {dropped} left, {len(new.prompts)} remain"
     return "changed", exchange + trouble
+
+
+def _timed(absorbed: types.Absorbed, started: float) -> types.Absorbed:
+    """Return it with the wall time since `started`: scorers and proposers take time too."""
+    seconds = time.perf_counter() - started
+    return absorbed._replace(cost=absorbed.cost._replace(seconds=seconds))
+
+
+def _served(state: population.FastState, key: str, tasks: tuple[str, ...]) -> population.FastState:
+    """Return the state with the tasks that a shared population serves; as it is if it knows."""
+    known = state.populations.get(key)
+    if known is None or known.tasks == tasks:
+        return state
+    return population.FastState({**state.populations, key: known._replace(tasks=tasks)})
 
 
 def _installed(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from fastslow import config, types
 from fastslow.fast import prompt as prompts
 from fastslow.lm import model as models
+from fastslow.lm import template
 
 
 class Room(NamedTuple):
@@ -21,7 +22,16 @@ class Room(NamedTuple):
     longest_of: Callable[[str], types.Example]  # task name -> the item with the most tokens
 
     def lack(self, task_names: Iterable[str], prompt: types.Prompt) -> str | None:
-        """Say which of the items does not fit the context behind this prompt; None if all do."""
+        """Say which of the items cannot be read behind this prompt; None if all can.
+
+        One that does not fit the context, or any if the chat template refuses the prompt's turns.
+        """
+        try:
+            return self._lack(task_names, prompt)
+        except template.TemplateError as error:
+            return str(error)
+
+    def _lack(self, task_names: Iterable[str], prompt: types.Prompt) -> str | None:
         context = self.model.config.max_context
         empty = self._read(prompt, "")
         for name in task_names:

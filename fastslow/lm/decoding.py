@@ -123,8 +123,9 @@ def decode(
 
     def advance(state: _State) -> _State:
         logits, completions = _step(shape, variables, fixed, prefilled, state)
-        sampled = _append(state.sampled, logits, state.step, options)
-        return _State(state.step + 1, sampled, completions)
+        return _State(
+            state.step + 1, _append(state.sampled, logits, state.step, options), completions
+        )
 
     first = _append(_empty(rows, capacity), _by_row(prefilled.logits, rows), jnp.int32(0), options)
     values = jnp.zeros((shape.kv_heads, rows, capacity, shape.head_dim))

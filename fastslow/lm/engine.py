@@ -136,7 +136,7 @@ class Engine:
         self._check_context(requests, room)
         if layers is None and requests:
             layers = self.unstack_layers(variables)
-        completions, read = self._batched(variables, requests, room, work)
+        completions, read = self._batched(variables, requests, room, work, reads_equal_once=True)
         sampled_tokens = sum(len(completion.tokens) for completion in completions)
         return completions, self._cost(read, sampled_tokens, started)
 
@@ -229,21 +229,25 @@ class Engine:
         requests: Sequence[Request],
         behind: Sequence[int],
         work: Work[T],
+        reads_equal_once: bool = False,
     ) -> tuple[list[T], int]:
         """Do `work` chunk by chunk with its prefix read.
 
         `behind`: how many tokens follow each question. Returns results in the order of requests,
-        and how many tokens prefixes (once per group) and questions have.
+        and how many tokens were read of prefixes (once per group) and of questions: of equal ones
+        in a chunk all, or one if `work` reads them once.
         """
         prefixes = [request.prefix for request in requests]
         questions = [request.question for request in requests]
         lengths = [len(q) + more for q, more in zip(questions, behind, strict=True)]
         results: dict[int, T] = {}
-        tokens = sum(map(len, questions))
+        tokens = 0
         for group in chunks.plan(prefixes, questions, lengths, self._settings):
             cache = self._prefill_prefix(variables, group.prefix)
             tokens += len(group.prefix)
             for chunk in group.chunks:
+                asked = [questions[i] for i in chunk]
+                tokens += sum(map(len, set(asked) if reads_equal_once else asked))
                 results.update(zip(chunk, work(cache, chunk), strict=True))
         return [results[i] for i in range(len(requests))], tokens
 

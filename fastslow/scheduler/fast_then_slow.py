@@ -1,4 +1,8 @@
-"""Per task: optimise the prompt first, then freeze it and train the weights under it."""
+"""Per task: search for the prompt first, then train the weights under what was found.
+
+The prompts found may still be ranked anew for the changed weights (fast.reselection_budget=0 keeps
+them as they are).
+"""
 
 from __future__ import annotations
 
@@ -25,5 +29,5 @@ class FastThenSlow(memoryless.Memoryless):
         if nth <= self.fast_lessons:
             reason = f"lesson {nth} of {lesson.task_name}: prompts come first"
             return types.Decision(self.fast_budget, 0, reason)
-        reason = f"lesson {nth} of {lesson.task_name}: prompts are settled, now the weights"
+        reason = f"lesson {nth} of {lesson.task_name}: prompts were searched, now the weights"
         return types.Decision(0, self.slow_steps, reason)

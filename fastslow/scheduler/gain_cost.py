@@ -96,7 +96,7 @@ class GainCost:
         offers = self._offers(state, lesson.task_name, probe)
         chosen = {name for name, offer in offers.items() if offer.net > 0}
         words = "; ".join(_words(name, offer) for name, offer in offers.items())
-        fallback = self._fallback(state, lesson.task_name, offers)
+        fallback = self._fallback(state, lesson.task_name, probe, offers)
         if fallback and not chosen:
             chosen.add(fallback)
             words += f"; falls back on {fallback}, not tried on this task yet"
@@ -138,8 +138,12 @@ class GainCost:
             headroom -= 0.0 if math.isnan(part.gain) else part.gain
         return new
 
-    def _fallback(self, state: types.Json, task: str, offers: Mapping[str, Offer]) -> str | None:
-        """Return the channel that alone can help, if it was never tried on the task."""
+    def _fallback(
+        self, state: types.Json, task: str, probe: types.Probe, offers: Mapping[str, Offer]
+    ) -> str | None:
+        """Return the channel that alone can help, if it was never tried on a task with errors."""
+        if probe.validation_reward >= 1:
+            return None
         able = [name for name in CHANNELS if not offers[name].why_not]
         untried = [name for name in able if task not in state[name]["closed"]]
         return untried[0] if len(able) == 1 and untried else None

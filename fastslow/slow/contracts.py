@@ -146,7 +146,8 @@ class Objective(NamedTuple):
     collect(sampler, prompts, examples, seed) -> Experience.
     loss(logprobs (N,), batch) -> (per-token loss (N,), {name: per-token statistic (N,)}):
       values at masked positions are ignored. Both are averaged over all tokens of the step, so that
-      the gradient does not depend on how the step is cut into micro-batches.
+      the gradient does not depend on how the step is cut into micro-batches; zero-variance answers
+      count as tokens with a value of zero where no anchor needs them run.
     """
 
     collect: Collect

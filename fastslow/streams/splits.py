@@ -130,7 +130,15 @@ def stratified(
         for place, (target, part) in enumerate(by_target.items())
     ]
     rng = np.random.default_rng(seed)
-    return Splits(*(_mixed(split_parts, rng) for split_parts in zip(*parts, strict=True)))
+    train, validation_part, test_part = (
+        [example for part in of_targets for example in part]
+        for of_targets in zip(*parts, strict=True)
+    )
+    return Splits(
+        _mixed(train, rng),
+        _spread(validation_part, rng),  # gains and prompts are measured on parts of it
+        _mixed(test_part, rng),
+    )
 
 
 def dealt(examples: Iterable[types.Example], hands: int) -> tuple[Examples, ...]:
@@ -147,9 +155,12 @@ def _share(total: int, place: int, parts: int) -> int:
     return total // parts + (place < total % parts)
 
 
-def _mixed(parts: Iterable[Examples], rng: np.random.Generator) -> Examples:
-    joined = [example for part in parts for example in part]
-    return tuple(joined[i] for i in rng.permutation(len(joined)))
+def _mixed(examples: Sequence[types.Example], rng: np.random.Generator) -> Examples:
+    return tuple(examples[i] for i in rng.permutation(len(examples)))
+
+
+def _spread(examples: Sequence[types.Example], rng: np.random.Generator) -> Examples:
+    return tuple(examples[i] for i in spread([e.target for e in examples], rng))
 
 
 def _take(

@@ -210,10 +210,13 @@ def test_cost_counts_a_shared_prefix_once():
     requests = [engine.Request((1, 2, 3, 4), (5, 6), seed) for seed in range(10)]
     runner = make_engine(max_rows=4)
     completions, cost = runner.generate(variables(), requests, temperature=1.0, max_tokens=3)
-    assert cost.prompt_tokens == 4 + 10 * 2
+    assert cost.prompt_tokens == 4 + 3 * 2  # the question once in each of three chunks
     assert cost.completion_tokens == sum(len(c.tokens) for c in completions) == 30
-    assert cost.flops == 2 * small.CONFIG.multiplied_parameters * (24 + 30)
+    assert cost.flops == 2 * small.CONFIG.multiplied_parameters * (10 + 30)
     assert cost.seconds > 0
+    different = [request._replace(question=(5, n)) for n, request in enumerate(requests)]
+    _, cost = runner.generate(variables(), different, temperature=1.0, max_tokens=3)
+    assert cost.prompt_tokens == 4 + 10 * 2
     _, cost = runner.score(variables(), requests, [(1, 2)] * 10)
     assert (cost.prompt_tokens, cost.completion_tokens) == (24 + 10, 0)
     _, cost = runner.read(variables(), requests, [(1, 2)] * 10)

@@ -179,6 +179,8 @@ def test_the_only_channel_that_can_help_is_tried_once_on_a_task_whatever_it_prom
     assert POLICY.decide(POLICY.init(), lesson("a"), full)[:2] == (0, 6)
     neither = silent._replace(prompt_fill=0.99)
     assert POLICY.decide(POLICY.init(), lesson("a"), neither)[:2] == (0, 0)
+    solved = silent._replace(validation_reward=1.0)
+    assert POLICY.decide(POLICY.init(), lesson("a"), solved)[:2] == (0, 0)
 
 
 def test_weights_are_left_alone_once_the_drift_budget_is_spent():

@@ -115,10 +115,11 @@ def test_hands_are_dealt_evenly_by_target():
         assert [int(e.id) for e in hand] == sorted(int(e.id) for e in hand)
 
 
-def test_any_part_of_validation_holds_every_answer_in_proportion():
+@pytest.mark.parametrize("make", [splits.split, splits.stratified])
+def test_any_part_of_validation_holds_every_answer_in_proportion(make):
     items = [types.Example(str(i), f"word {i}", "yes" if i % 5 < 3 else "no") for i in range(200)]
     for seed in range(5):
-        found = splits.split(items, validation=40, test=40, seed=seed).validation
+        found = make(items, validation=40, test=40, seed=seed).validation
         share = sum(e.target == "yes" for e in found) / 40
         for part in (found[:16], found[-16:]):
             assert abs(sum(e.target == "yes" for e in part) - 16 * share) <= 1

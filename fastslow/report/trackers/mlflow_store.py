@@ -24,16 +24,15 @@ class MLflow:
 
         store = (directory / "mlflow").absolute().as_uri()
         self._client = mlflow.MlflowClient(tracking_uri=store)
-        found = self._client.get_experiment_by_name("fastslow")
-        if found is None:
-            experiment = self._client.create_experiment("fastslow")
-            self._run = self._client.create_run(experiment, run_name=directory.name).info.run_id
-            for key, value in _flat(settings):
-                self._client.log_param(self._run, key, str(value)[:_LONGEST])
+        known = self._client.get_experiment_by_name("fastslow")
+        experiment = known.experiment_id if known else self._client.create_experiment("fastslow")
+        if earlier := self._client.search_runs([experiment]):
+            self._run = earlier[0].info.run_id
+            self._client.update_run(self._run, status="RUNNING")
             return
-        (earlier,) = self._client.search_runs([found.experiment_id])
-        self._run = earlier.info.run_id
-        self._client.update_run(self._run, status="RUNNING")
+        self._run = self._client.create_run(experiment, run_name=directory.name).info.run_id
+        for key, value in _flat(settings):
+            self._client.log_param(self._run, key, str(value)[:_LONGEST])
 
     def log(self, axis: contracts.Axis, step: int, values: Mapping[str, float]) -> None:
         """Log metrics; the section of a name tells its axis."""

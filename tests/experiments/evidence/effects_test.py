@@ -104,3 +104,12 @@ def test_pairs_are_runs_with_the_same_seeds():
     found = {"x": {(0, 0): FAST, (1, 0): FAST}, "y": {(1, 0): SLOW, (2, 0): SLOW}}
     assert effects.between("x", "y", effects.relative_steps)(found) == {(1, 0): 0.5}
     assert effects.of("y", lambda run: 7.0)(found) == {(1, 0): 7.0, (2, 0): 7.0}
+
+
+def test_runs_that_were_taught_other_items_are_not_compared():
+    of = lambda digest: FAST._replace(about={"stream_digest": digest})
+    effect = effects.between("a/x", "a/y", lambda run, baseline: 1.0)
+    same = {"a/x": {(0, 0): of("1")}, "a/y": {(0, 0): of("1")}}
+    assert effect(same) == {(0, 0): 1.0}
+    with pytest.raises(effects.DataError, match="on other items"):
+        effect({**same, "a/y": {(0, 0): of("2")}})
