@@ -140,10 +140,11 @@ def _wanted(artifact: Artifact) -> str:
 
 def _is_intact(path: pathlib.Path, digest: str) -> bool:
     """Say whether a file is there and unaltered; tell the user when it is altered."""
-    if not path.is_file():
-        return False
-    if cache.sha256(path) == digest:
-        return True
+    with files.reading(path, ArtifactError):
+        if not path.is_file():
+            return False
+        if cache.sha256(path) == digest:
+            return True
     _tell(f"{path} is truncated or altered; not using it")
     return False
 

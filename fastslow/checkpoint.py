@@ -85,10 +85,14 @@ def latest(run_dir: files.PathLike, at_most: float = math.inf) -> int | None:
     return None
 
 
-def discard_after(run_dir: files.PathLike, event: int) -> None:
-    """Remove the checkpoints taken after later events than `event`."""
+def discard_after(run_dir: files.PathLike, event: int, *, keep: int = KEEP) -> None:
+    """Remove the checkpoints taken after later events than `event`, and all but `keep` (or ALL).
+
+    Those to keep are counted here too because `save` may be killed before it drops one.
+    """
     parent = path_of(run_dir, 0).parent
     _remove(parent, [later for later in _events(parent) if later > event])
+    _prune(parent, keep)
 
 
 def restore(run_dir: files.PathLike, event: int, target: types.PyTree) -> types.Saved:

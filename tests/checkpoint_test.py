@@ -106,6 +106,15 @@ def test_latest_is_none_before_the_first_and_old_ones_are_dropped(tmp_path):
     assert sorted(os.listdir(tmp_path / "checkpoints")) == ["10", "9"]
 
 
+def test_what_a_killed_save_had_yet_to_drop_goes_on_resuming(tmp_path):
+    for event in range(5):
+        checkpoint.save(tmp_path, event, types.Saved({}, event), keep=checkpoint.ALL)
+    checkpoint.discard_after(tmp_path, 3, keep=checkpoint.ALL)
+    assert checkpoint.events(tmp_path) == [0, 1, 2, 3]
+    checkpoint.discard_after(tmp_path, 3, keep=2)
+    assert checkpoint.events(tmp_path) == [2, 3]
+
+
 def _largest_file(directory):
     return max((p for p in directory.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
 

@@ -27,7 +27,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import tokenizers
@@ -143,13 +143,13 @@ def _decode(tokenizer: tokenizers.Tokenizer, tokens: Sequence[int]) -> str:
 def _templated(
     tokenizer: tokenizers.Tokenizer, spec: ChatSpec, render: template_lib.Render
 ) -> ChatFormat:
-    specials = _boundaries(tokenizer)
+    specials, boundaries = _specials(tokenizer), _boundaries(tokenizer)
 
     @functools.lru_cache(_CACHED_PREFIXES)
     def lead(earlier: tuple[types.Message, ...]) -> _Lead:
         text = render((*earlier, types.Message("user", _TEXT)), True)
         text = text[: max(text.rfind(_TEXT), 0)]
-        shared = max((match.start() for match in specials.finditer(text)), default=0)
+        shared = max((match.start() for match in boundaries.finditer(text)), default=0)
         return _Lead(text, shared, _encode(tokenizer, text[:shared]))
 
     end = _end_of_turn(tokenizer, spec, render, specials)
@@ -181,13 +181,29 @@ def _before_answer(render: template_lib.Render, specials: re.Pattern[str]) -> st
 
 
 def _boundaries(tokenizer: tokenizers.Tokenizer) -> re.Pattern[str]:
-    """Match the special tokens before which text can be cut without changing its tokens."""
-    exact = [
-        token.content
-        for token in tokenizer.get_added_tokens_decoder().values()
-        if token.special and not token.lstrip and not token.single_word
-    ]
-    longest_first = sorted(exact, key=len, reverse=True)
+    """Match the special tokens before which text can be cut without changing its tokens.
+
+    A `normalized` token is looked for in the normalised text, which for a part of a text may differ
+    from the part of the normalised whole (it may be marked at its start).
+    """
+    whole_only = tokenizer.normalizer is not None
+    return _any_of(
+        token for token in _exact_specials(tokenizer) if not (token.normalized and whole_only)
+    )
+
+
+def _specials(tokenizer: tokenizers.Tokenizer) -> re.Pattern[str]:
+    """Match the special tokens that take no text beside them."""
+    return _any_of(_exact_specials(tokenizer))
+
+
+def _exact_specials(tokenizer: tokenizers.Tokenizer) -> list[tokenizers.AddedToken]:
+    added = tokenizer.get_added_tokens_decoder().values()
+    return [t for t in added if t.special and not t.lstrip and not t.single_word]
+
+
+def _any_of(tokens: Iterable[tokenizers.AddedToken]) -> re.Pattern[str]:
+    longest_first = sorted((token.content for token in tokens), key=len, reverse=True)
     return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
 

@@ -26,7 +26,7 @@ import collections
 import itertools
 import math
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import jax
@@ -267,20 +267,27 @@ class Engine:
                     f"request {number} needs {prompt} prompt + {more} completion tokens, "
                     f"the model's context holds {context}"
                 )
-            highest = max(itertools.chain(request.prefix, request.question))
-            if highest >= self._config.vocab_size:  # an index beyond the end would read the last
-                raise VocabularyError(
-                    f"request {number} holds the token {highest}, and the model has embeddings of "
-                    f"{self._config.vocab_size}: its tokenizer has tokens that it was not given"
-                )
+            self._check_vocabulary(number, [request.prefix, request.question])
+
+    def _check_vocabulary(self, number: int, texts: Iterable[batch.Tokens]) -> None:
+        highest = max(itertools.chain(*texts))
+        if highest >= self._config.vocab_size:  # an index beyond the end would read the last
+            raise VocabularyError(
+                f"request {number} holds the token {highest}, and the model has embeddings of "
+                f"{self._config.vocab_size}: its tokenizer has tokens that it was not given"
+            )
 
     def _check_completions(self, requests: Sequence[Request], choices: Choices) -> list[int]:
-        """Return how many completion tokens of each request are read; ValueError if unusable."""
+        """Return how many completion tokens of each request are read.
+
+        Raises like `_check_context`, of the completions too; ValueError for an empty one.
+        """
         if len(requests) != len(choices):
             raise ValueError(f"{len(requests)} requests but completions for {len(choices)}")
         for number, completions in enumerate(choices):
             if not completions or not all(len(tokens) for tokens in completions):
                 raise ValueError(f"request {number} has no completion, or an empty one, to score")
+            self._check_vocabulary(number, completions)
         self._check_context(requests, [batch.longest(completions) for completions in choices])
         return [packing.read_tokens(completions) for completions in choices]
 

@@ -57,7 +57,7 @@ class _File:
         self.path = path
         try:
             reader = gguf.GGUFReader(path)
-        except (ValueError, LookupError, MemoryError) as error:
+        except (OSError, ValueError, LookupError, MemoryError) as error:
             raise source.LoadError(f"{path}: not a readable GGUF file: {error}") from error
         self.metadata: Mapping[str, gguf.ReaderField] = reader.fields
         self.tensors = {tensor.name: tensor for tensor in reader.tensors}
@@ -100,7 +100,7 @@ def read(path: pathlib.Path, dtype: source.Dtype) -> source.Source:
         )
     try:
         config = _config(file)
-    except (TypeError, ValueError) as error:
+    except (ArithmeticError, TypeError, ValueError) as error:
         raise source.LoadError(f"{path}: {error}") from error
     return source.Source(
         config, weights.assemble(config, _LAYOUT, _tensors(file, config), dtype), _chat(file)

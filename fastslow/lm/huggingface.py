@@ -16,7 +16,7 @@ import numpy as np
 import safetensors
 import tokenizers
 
-from fastslow import cache
+from fastslow import cache, files
 from fastslow.lm import chat, source, weights
 from fastslow.lm import config as lm_config
 
@@ -74,10 +74,10 @@ def read(path: pathlib.Path, dtype: source.Dtype) -> source.Source:
     Raises source.LoadError for a missing or damaged file, an architecture other than
     `ARCHITECTURES`, a setting that this decoder does not have, or tensors that do not fit.
     """
-    settings = _json(path / "config.json")
+    settings = _object(path / "config.json")
     try:
         config = decoder_config(settings)
-    except (KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, KeyError, TypeError, ValueError) as error:
         what = f"missing setting {error}" if isinstance(error, KeyError) else error
         raise source.LoadError(f"{path / 'config.json'}: {what}") from error
     spec = _chat(path, settings)
@@ -87,10 +87,10 @@ def read(path: pathlib.Path, dtype: source.Dtype) -> source.Source:
 def digest(path: pathlib.Path) -> str:
     """Return the hex SHA-256 over names and contents of the files that `read` reads.
 
-    Raises source.LoadError for a file that is missing.
+    Raises source.LoadError for a file that is missing or unreadable.
     """
     texts = [path / name for name in _NEEDED]
-    texts += [path / name for name in _OPTIONAL if (path / name).is_file()]
+    texts += [path / name for name in _OPTIONAL if _is_file(path / name)]
     try:
         lines = [f"{file.name} {cache.sha256(file)}\n" for file in (*texts, *_shards(path))]
     except OSError as error:
@@ -169,11 +169,14 @@ def _longrope(theta: float, given: Mapping[str, Any]) -> lm_config.Rope:
 
 
 def _shards(path: pathlib.Path) -> list[pathlib.Path]:
-    """Return the weight files: those of the index, or the single file."""
-    index = path / "model.safetensors.index.json"
-    if not index.is_file():
-        return [path / "model.safetensors"]
-    return [path / name for name in sorted(set(_json(index)["weight_map"].values()))]
+    """Return the weight files: the single file, or else (as in transformers) those of the index."""
+    single, index = path / "model.safetensors", path / "model.safetensors.index.json"
+    if _is_file(single) or not _is_file(index):
+        return [single]
+    shards = _object(index).get("weight_map")
+    if not isinstance(shards, dict) or not all(isinstance(name, str) for name in shards.values()):
+        raise source.LoadError(f"{index}: weight_map must give every tensor the name of a file")
+    return [path / name for name in sorted(set(shards.values()))]
 
 
 def _tensors(path: pathlib.Path) -> weights.Tensors:
@@ -197,17 +200,15 @@ def _open(shard: pathlib.Path) -> Any:
 
 
 def _chat(path: pathlib.Path, settings: Mapping[str, Any]) -> chat.ChatSpec:
-    names = _json(path / "tokenizer_config.json", missing={})
-    generation = _json(path / "generation_config.json", missing={})
+    names = _object(path / "tokenizer_config.json", optional=True)
     text = _text(path / "tokenizer.json")
     try:
         tokenizer = tokenizers.Tokenizer.from_str(text)
     except Exception as error:  # the tokenizers library raises no narrower class
         raise source.LoadError(f"{path / 'tokenizer.json'}: {error}") from error
-    eos = _token_text(names.get("eos_token"))
-    stops = [*_ids(settings), *_ids(generation)]
+    eos, bos = (_token_text(path, names, name) for name in ("eos_token", "bos_token"))
+    stops = _stop_tokens(path, settings)
     stops += [i for i in [tokenizer.token_to_id(eos)] if i is not None]
-    bos = _token_text(names.get("bos_token"))
     return chat.ChatSpec(
         tokenizer=text,
         template=_template(path, names),
@@ -218,38 +219,77 @@ def _chat(path: pathlib.Path, settings: Mapping[str, Any]) -> chat.ChatSpec:
     )
 
 
-def _ids(settings: Mapping[str, Any]) -> list[int]:
-    value = settings.get("eos_token_id")
-    return list(value) if isinstance(value, list) else [value] if value is not None else []
+def _stop_tokens(path: pathlib.Path, settings: Mapping[str, Any]) -> list[int]:
+    """Return the stop tokens that config.json (its `settings`) and generation_config.json name."""
+    generation = _object(path / "generation_config.json", optional=True)
+    found: list[int] = []
+    for name, values in (("config.json", settings), ("generation_config.json", generation)):
+        value = values.get("eos_token_id")
+        ids = value if isinstance(value, list) else [value] if value is not None else []
+        if not all(isinstance(i, int) for i in ids):
+            raise source.LoadError(f"{path / name}: eos_token_id must be numbers, got {value!r}")
+        found += ids
+    return found
 
 
 def _template(path: pathlib.Path, names: Mapping[str, Any]) -> str:
     """Return the chat template: of its own file, or the default one of tokenizer_config.json."""
     own = path / "chat_template.jinja"
-    if own.is_file():
+    if _is_file(own):
         return _text(own)
     value = names.get("chat_template") or ""
-    if isinstance(value, str):
-        return value
-    return next((t["template"] for t in value if t["name"] == "default"), "")
+    try:
+        named = {"default": value} if isinstance(value, str) else _named_templates(value)
+    except (KeyError, TypeError) as error:
+        raise source.LoadError(
+            f"{path / 'tokenizer_config.json'}: chat_template must be a text,"
+            " or a list of objects with name and template"
+        ) from error
+    return named.get("default", "")
 
 
-def _token_text(value: Any) -> str:
-    return value["content"] if isinstance(value, dict) else value or ""
+def _named_templates(entries: Any) -> dict[str, str]:
+    """Return templates by name; KeyError or TypeError for what is no list of them."""
+    named = {entry["name"]: entry["template"] for entry in entries}
+    if not all(isinstance(template, str) for template in named.values()):
+        raise TypeError("a template is not a text")
+    return named
+
+
+def _token_text(path: pathlib.Path, names: Mapping[str, Any], name: str) -> str:
+    """Return a token of tokenizer_config.json (its `names`), "" if there is none."""
+    value = names.get(name) or ""
+    text = value.get("content") if isinstance(value, dict) else value
+    if not isinstance(text, str):
+        raise source.LoadError(
+            f"{path / 'tokenizer_config.json'}: {name} must be a text,"
+            f" or an object whose content is one, got {value!r}"
+        )
+    return text
+
+
+def _is_file(path: pathlib.Path) -> bool:
+    with files.reading(path, source.LoadError):
+        return path.is_file()
 
 
 def _text(path: pathlib.Path) -> str:
     try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        with files.reading(path, source.LoadError):
+            return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
         raise source.LoadError(f"cannot read {path}: {error}") from error
 
 
-def _json(path: pathlib.Path, missing: Any = None) -> Any:
-    """Return the contents of a JSON file, or `missing` (if given) where there is none."""
-    if missing is not None and not path.is_file():
-        return missing
+def _object(path: pathlib.Path, *, optional: bool = False) -> dict[str, Any]:
+    """Return the object in a JSON file, an empty one where an `optional` file is missing."""
+    if optional and not _is_file(path):
+        return {}
+    text = _text(path)
     try:
-        return json.loads(_text(path))
-    except json.JSONDecodeError as error:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise source.LoadError(f"{path}: not valid JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise source.LoadError(f"{path}: expected a JSON object, got {value!r:.60}")
+    return value

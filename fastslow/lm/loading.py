@@ -9,7 +9,7 @@ from typing import Literal
 
 import jax
 
-from fastslow import artifacts, cache, registry
+from fastslow import artifacts, cache, files, registry
 from fastslow.lm import (
     chat,
     gguf_file,
@@ -41,16 +41,16 @@ def load(spec: str, *, dtype: source.Dtype | Literal["auto"] = "auto") -> model.
     """Load the model that `spec` says: a registered name, a .gguf file or a Hugging Face directory.
 
     `dtype` is that of the kernels and the embedding, "auto" for what this machine multiplies
-    fastest (see `native`); norm scales and biases are float32. Raises
-    source.LoadError for a file that is damaged or not supported, artifacts.ArtifactError for one
-    that cannot be fetched, registry.UnknownNameError for a name that is neither known nor a path.
+    fastest (see `native`); norm scales and biases are float32. Raises source.LoadError for a file
+    that is unreadable, damaged or not supported, artifacts.ArtifactError for one that cannot be
+    fetched, registry.UnknownNameError for a name that is neither known nor a path.
     """
     if dtype == "auto":
         dtype = native.dtype()
     if dtype not in source.DTYPES:
         raise registry.unknown("dtype", dtype, ["auto", *source.DTYPES])
     path = pathlib.Path(spec).expanduser()
-    if spec in MODELS or not path.exists():
+    if spec in MODELS or not _exists(path):
         return _by_name(spec, dtype)
     if path.is_dir():
         name, digest = path.resolve().name, huggingface.digest(path)
@@ -61,12 +61,18 @@ def load(spec: str, *, dtype: source.Dtype | Literal["auto"] = "auto") -> model.
 def option_names(spec: str) -> set[str] | None:
     """Return the options that go with `spec`: those of a registered name, and of every path.
 
-    Raises registry.UnknownNameError for what is neither.
+    Raises registry.UnknownNameError for what is neither, source.LoadError for a path that cannot be
+    looked up.
     """
-    if spec not in MODELS and pathlib.Path(spec).expanduser().exists():
+    if spec not in MODELS and _exists(pathlib.Path(spec).expanduser()):
         return {"dtype"}
     with _told_of_paths():
         return MODELS.options(spec)
+
+
+def _exists(path: pathlib.Path) -> bool:
+    with files.reading(path, source.LoadError):
+        return path.exists()
 
 
 @contextlib.contextmanager
@@ -84,7 +90,8 @@ def _by_name(name: str, dtype: source.Dtype) -> model.LanguageModel:
 
 
 def _from_gguf(name: str, path: pathlib.Path, dtype: source.Dtype) -> model.LanguageModel:
-    digest = cache.sha256(path)
+    with files.reading(path, source.LoadError):
+        digest = cache.sha256(path)
     return _model(
         name,
         digest,

@@ -55,7 +55,7 @@ def compile_template(text: str, variables: Mapping[str, Any]) -> Render:
         turns = [message._asdict() for message in messages]
         try:
             return template.render(messages=turns, add_generation_prompt=ask, **fixed)
-        except (jinja2.TemplateError, TypeError) as error:
+        except Exception as error:  # a template is a program: it may raise anything
             roles = ", ".join(message.role for message in messages)
             raise TemplateError(f"the chat template refuses ({roles}): {error}") from error
 

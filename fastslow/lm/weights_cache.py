@@ -1,12 +1,16 @@
 """The cache of dequantised models: one safetensors file each, read in a fraction of a second.
 
-Configuration and chat are in the file's metadata. A damaged file is as good as a missing one.
+Configuration and chat are in the file's metadata. A damaged file is as good as a missing one. The
+file's name says which code made it: what an earlier version of that code read is not served.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+import hashlib
+import importlib.metadata
 import json
 import pathlib
 import zlib
@@ -20,10 +24,12 @@ import safetensors.numpy
 from absl import logging
 
 from fastslow import cache, files
-from fastslow.lm import chat, source
+from fastslow.lm import chat, gguf_file, source, tokenizer, weights
 from fastslow.lm import config as lm_config
 
-_SCHEMA = "1"  # part of the file's name: a new form is a new file
+# What decides, beside this module, what is read from a file.
+_MODULES = (chat, lm_config, gguf_file, source, tokenizer, weights)
+_PACKAGES = ("gguf", "tokenizers")
 
 
 def get_or_read(
@@ -33,21 +39,34 @@ def get_or_read(
 
     If the cache cannot be written, warn and carry on without it.
     """
-    path = cache.directory() / "weights" / f"{digest}-{dtype}-v{_SCHEMA}.safetensors"
+    path = cache.directory() / "weights" / f"{digest}-{dtype}-{_reader()}.safetensors"
     if (found := _load(path)) is not None:
         return found
     value = read()
     try:
-        _write(path, _dump(value))
+        _write(path, _dump(value), outdated=f"{digest}-{dtype}-*.safetensors")
     except files.WriteError as error:
         logging.warning("the dequantised weights are not cached: %s", error)
     return value
 
 
-def _write(path: pathlib.Path, data: bytes) -> None:
-    """Write `data`, one process at a time, and remove what earlier ones left that were killed."""
+@functools.cache
+def _reader() -> str:
+    """Return a short hash of the code that reads models: its sources and its libraries."""
+    sources = [__file__, *(str(module.__file__) for module in _MODULES)]
+    parts = [files.sha256(path) for path in sources]
+    parts += [importlib.metadata.version(package) for package in _PACKAGES]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
+
+
+def _write(path: pathlib.Path, data: bytes, *, outdated: str) -> None:
+    """Write `data`, one process at a time, and remove what nobody will read.
+
+    That is what killed processes left half written, and what other versions of the reader made of
+    the same model (the pattern `outdated`).
+    """
     with cache.locked(path.parent):
-        for leftover in path.parent.glob(".*.tmp"):
+        for leftover in (*path.parent.glob(".*.tmp"), *path.parent.glob(outdated)):
             with contextlib.suppress(OSError):
                 leftover.unlink()
         files.write_bytes_atomic(path, data)
@@ -65,12 +84,10 @@ def _dump(value: source.Source) -> bytes:
 
 def _load(path: pathlib.Path) -> source.Source | None:
     """Return what `_dump` wrote; None where there is no file or not a whole one."""
-    if not path.is_file():
-        return None
     try:
-        return _parse(path)
+        return _parse(path) if path.is_file() else None
     except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
-        logging.warning("%s is damaged (%r); made anew", path, error)
+        logging.warning("%s is unreadable or damaged (%r); made anew", path, error)
         return None
 
 

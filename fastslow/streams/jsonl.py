@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from fastslow import registry, types
+from fastslow import files, registry, types
 from fastslow.evaluation import scorers
 from fastslow.fast import prompt as prompts
 from fastslow.streams import errors, schedule, splits
@@ -48,7 +48,7 @@ def stream(path: str) -> list[types.Task]:
         raise errors.StreamError(
             f"{folder}: no train.jsonl in it or in its subfolders ({_contents(folder)})"
         )
-    if inside and (folder / _PROMPT).exists():
+    if inside and _exists(folder / _PROMPT):
         raise errors.StreamError(
             f"{folder / _PROMPT} is beside no task: copy it to those of the subfolders it is for"
         )
@@ -84,8 +84,8 @@ def _rows(path: pathlib.Path, split: str) -> Iterator[Row]:
 def _parse(line: str, place: str) -> Mapping[str, Any]:
     try:
         row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise errors.StreamError(f"{place}: not JSON ({error})") from error
+    except (ValueError, RecursionError) as error:  # ValueError: also for a number of many digits
+        raise errors.StreamError(f"{place}: not JSON that can be read ({error})") from error
     if not isinstance(row, dict):
         raise errors.StreamError(f"{place}: expected an object, got {_kind(row)}")
     return row
@@ -107,6 +107,8 @@ def _example(row: Mapping[str, Any], default_id: str, place: str) -> types.Examp
     _check(_is_texts(choices), place, "choices", "a list of texts", choices)
     named = isinstance(metadata, dict) and _is_texts(list(metadata.values()))
     _check(named, place, "metadata", "an object of texts", metadata)
+    for field, found in (*texts.items(), ("choices", choices), ("metadata", metadata)):
+        _check(_is_unicode(found), place, field, "valid Unicode (a lone surrogate is not)", found)
     if choices and texts["target"] not in choices:
         raise errors.StreamError(
             f"{place}: field 'target' {texts['target']!r} is not among the choices {choices}"
@@ -143,7 +145,7 @@ def _check_leaks(rows: Mapping[str, list[Row]]) -> None:
 
 
 def _seed_prompt(path: pathlib.Path) -> types.Prompt:
-    if not path.exists():
+    if not _exists(path):
         return types.Prompt()
     try:
         return prompts.from_markdown(_read(path))
@@ -152,25 +154,31 @@ def _seed_prompt(path: pathlib.Path) -> types.Prompt:
 
 
 def _read(path: pathlib.Path) -> str:
+    if not _exists(path):
+        raise errors.StreamError(f"{path}: no such file ({_contents(path.parent)})")
     try:
-        return path.read_text("utf-8-sig")
+        with files.reading(path, errors.StreamError):
+            return path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise errors.StreamError(f"{path}: not UTF-8 ({error})") from error
-    except FileNotFoundError as error:
-        raise errors.StreamError(f"{path}: no such file ({_contents(path.parent)})") from error
-    except OSError as error:
-        raise errors.StreamError(f"{path}: {error.strerror}") from error
 
 
 def _is_task(folder: pathlib.Path) -> bool:
-    return any((folder / f"{name}.jsonl").exists() for name in _SPLITS)
+    return any(_exists(folder / f"{name}.jsonl") for name in _SPLITS)
+
+
+def _exists(path: pathlib.Path) -> bool:
+    with files.reading(path, errors.StreamError):
+        return path.exists()
 
 
 def _entries(folder: pathlib.Path) -> list[pathlib.Path]:
+    if not _exists(folder):
+        raise errors.StreamError(f"{folder}: no such folder")
     if not folder.is_dir():
-        what = "a file, not the folder it is in" if folder.exists() else "no such folder"
-        raise errors.StreamError(f"{folder}: {what}")
-    return list(folder.iterdir())
+        raise errors.StreamError(f"{folder}: a file, not the folder it is in")
+    with files.reading(folder, errors.StreamError):
+        return list(folder.iterdir())
 
 
 def _contents(folder: pathlib.Path) -> str:
@@ -178,14 +186,25 @@ def _contents(folder: pathlib.Path) -> str:
 
 
 def _subfolders(folder: pathlib.Path) -> list[pathlib.Path]:
-    return [entry for entry in _entries(folder) if entry.is_dir()]
+    entries = _entries(folder)
+    with files.reading(folder, errors.StreamError):
+        return [entry for entry in entries if entry.is_dir()]
 
 
 def _is_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-def _kind(value: Any) -> str:
+def _is_unicode(value: types.Json) -> bool:
+    """Say whether a JSON value can be written as UTF-8; JSON can escape half of a character."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _kind(value: types.Json) -> str:
     """Name a JSON value for a message, as JSON has it, shortened."""
-    text = json.dumps(value, ensure_ascii=False)
+    text = files.encode_json(value, allow_nan=True).decode()
     return text if len(text) <= 60 else text[:60] + "..."

@@ -276,6 +276,22 @@ def test_special_that_swallows_spaces_is_no_place_to_cut():
         assert list(rendered.prefix + rendered.question) == expected
 
 
+def test_normalized_special_is_no_place_to_cut_where_texts_are_marked_at_their_start():
+    import tokenizers
+
+    built = tokenizers.Tokenizer.from_str(tokenizer_lib.byte_level([]).to_str())
+    built.normalizer = tokenizers.normalizers.Prepend("_")
+    added = [tokenizers.AddedToken(t, normalized=True) for t in ("<|im_start|>", "<|im_end|>")]
+    built.add_special_tokens(added)
+    odd = spec_of("qwen2")._replace(tokenizer=built.to_str())
+    talk = chat.build(odd)
+    for seed in range(20):
+        messages = conversation(random.Random(seed))
+        rendered = talk.encode(messages)
+        expected = built.encode(whole_text(odd, messages), add_special_tokens=False).ids
+        assert list(rendered.prefix + rendered.question) == expected
+
+
 def test_prefixes_are_cached_and_the_cache_is_bounded():
     talk = chat.build(spec_of("tiny"))
     earlier = [types.Message("system", "s")]

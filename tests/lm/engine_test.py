@@ -291,3 +291,15 @@ def test_impossible_completions_are_refused():
         runner.read(variables(), [request_], [(1,), (2,)])
     with pytest.raises(ValueError, match="holds 128"):
         runner.score(variables(), [request_], [(1,) * 127])
+
+
+def test_tokens_without_an_embedding_are_refused():
+    beyond = small.CONFIG.vocab_size
+    eng, request = make_engine(), engine.Request((), (1,), 0)
+    for asked in (request._replace(question=(beyond,)), request._replace(prefix=(beyond,))):
+        with pytest.raises(engine.VocabularyError, match=f"request 0 holds the token {beyond}"):
+            eng.score(variables(), [asked], [[(1,)]])
+    with pytest.raises(engine.VocabularyError, match=f"request 1 holds the token {beyond}"):
+        eng.score_choices(variables(), [request, request], [[(1,)], [(1,), (2, beyond)]])
+    with pytest.raises(engine.VocabularyError, match=f"request 0 holds the token {beyond}"):
+        eng.read(variables(), [request], [(beyond,)])

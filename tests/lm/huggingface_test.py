@@ -73,6 +73,8 @@ def test_both_forms_of_rope_settings_say_the_same(tmp_path):
         ({"use_sliding_window": True}, "use_sliding_window"),
         ({"hidden_size": None}, "missing setting 'hidden_size'"),
         ({"num_key_value_heads": 3}, "do not share"),
+        ({"num_attention_heads": 0}, "division"),
+        ({"eos_token_id": ["</s>"]}, r"config\.json: eos_token_id must be numbers"),
         ({"rope_parameters": {"rope_type": "dynamic", "factor": 2}}, "RoPE scaling 'dynamic'"),
         ({"rope_parameters": {"rope_type": "yarn", "factor": 2, "mscale": 1}}, "mscale"),
         ({"rope_parameters": {"rope_type": "linear"}}, "needs factor"),
@@ -121,6 +123,47 @@ def test_damaged_or_missing_file_is_named(tmp_path, name, spoil):
         huggingface.read(directory, "float32")
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("config.json", "[]"),
+        ("config.json", "null"),
+        ("config.json", "[" * 5000),
+        ("config.json", "9" * 5000),
+        ("generation_config.json", "[]"),
+        ("generation_config.json", '{"eos_token_id": "</s>"}'),
+        ("tokenizer_config.json", "null"),
+        ("tokenizer_config.json", '{"chat_template": [{"template": "x"}]}'),
+        ("tokenizer_config.json", '{"chat_template": [{"name": "default", "template": 1}]}'),
+        ("tokenizer_config.json", '{"chat_template": ["x"]}'),
+        ("tokenizer_config.json", '{"chat_template": 1}'),
+        ("tokenizer_config.json", '{"eos_token": ["</s>"]}'),
+        ("tokenizer_config.json", '{"bos_token": {"text": "<s>"}}'),
+        ("model.safetensors.index.json", "{}"),
+        ("model.safetensors.index.json", '{"weight_map": ["model.safetensors"]}'),
+        ("model.safetensors.index.json", '{"weight_map": {"lm_head.weight": 1}}'),
+    ],
+)
+def test_json_of_another_form_is_named(tmp_path, name, text):
+    directory = model_files.copy("qwen2", tmp_path / "model")
+    (directory / "chat_template.jinja").unlink(missing_ok=True)
+    (directory / name).write_text(text)
+    with pytest.raises(source.LoadError, match=name.replace(".", r"\.")):
+        huggingface.read(directory, "float32")
+
+
+def test_file_that_cannot_be_looked_up_is_named(tmp_path, monkeypatch):
+    directory = model_files.copy("qwen3", tmp_path / "model")
+
+    def denied(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.is_file", denied)
+    for function in (huggingface.digest, lambda path: huggingface.read(path, "float32")):
+        with pytest.raises(source.LoadError, match=r"cannot read .*model/.*: Permission denied"):
+            function(directory)
+
+
 def test_shard_that_is_missing_is_named(tmp_path):
     directory = model_files.copy("qwen2", tmp_path / "model")
     (directory / "model-00002-of-00003.safetensors").unlink()
@@ -137,6 +180,17 @@ def test_one_file_and_shards_give_the_same(tmp_path):
     ours = huggingface.read(directory, "float32").params["blocks"]["up"]["kernel"]
     theirs = huggingface.read(model_files.REFERENCE / "qwen2", "float32").params
     np.testing.assert_array_equal(ours, theirs["blocks"]["up"]["kernel"])
+
+
+def test_single_file_is_taken_before_a_leftover_index(tmp_path):
+    directory = model_files.copy("qwen2", tmp_path / "model")
+    sharded = huggingface.digest(directory)
+    tensors = model_files.tensors(directory)
+    tensors["model.norm.weight"] = np.ones_like(tensors["model.norm.weight"])
+    safetensors.numpy.save_file(tensors, directory / "model.safetensors")
+    params = huggingface.read(directory, "float32").params
+    np.testing.assert_array_equal(params["final_norm"]["scale"], 1)
+    assert huggingface.digest(directory) != sharded
 
 
 def test_digest_follows_every_file(tmp_path):

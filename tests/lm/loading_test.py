@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from fastslow import registry, types
+from fastslow import cache, registry, types
 from fastslow.lm import gguf_file, loading, source, weights_cache
 from tests.lm import model_files
 
@@ -132,6 +132,55 @@ def test_what_a_killed_process_was_writing_is_removed(tmp_path, home):
     loading.load(str(path))
     (cached,) = (home / "weights").iterdir()
     assert cached.suffix == ".safetensors"
+
+
+def test_what_other_code_read_is_neither_served_nor_kept(tmp_path, home, monkeypatch):
+    path = model_files.write_gguf(tmp_path / "small.gguf", "qwen2")
+    first = loading.load(str(path), dtype="float32")
+    (old,) = (home / "weights").iterdir()
+    monkeypatch.setattr(weights_cache, "_reader", lambda: "another")
+    ones = {"output_norm.weight": np.ones(32)}
+    other = gguf_file.read(
+        model_files.write_gguf(tmp_path / "ones.gguf", "qwen2", extra=ones), "float32"
+    )
+    monkeypatch.setattr(gguf_file, "read", lambda *args: other)
+    second = loading.load(str(path), dtype="float32")
+    assert first.digest == second.digest
+    assert np.asarray(second.params["final_norm"]["scale"]).sum() == 32
+    (new,) = (home / "weights").iterdir()
+    assert new != old
+
+
+def test_the_name_of_a_cached_file_follows_sources_and_libraries(monkeypatch):
+    names = {weights_cache._reader.__wrapped__()}
+    monkeypatch.setattr(weights_cache.importlib.metadata, "version", lambda package: "0")
+    names.add(weights_cache._reader.__wrapped__())
+    monkeypatch.setattr(weights_cache, "_MODULES", ())
+    names.add(weights_cache._reader.__wrapped__())
+    assert len(names) == 3
+
+
+def test_paths_that_cannot_be_read_are_load_errors(tmp_path, monkeypatch):
+    with pytest.raises(source.LoadError, match=r"cannot read .*File name too long"):
+        loading.load("x" * 5000)
+    with pytest.raises(source.LoadError, match=r"cannot read .*File name too long"):
+        loading.option_names("x" * 5000)
+    with pytest.raises(source.LoadError, match="/dev/null"):
+        loading.load("/dev/null")
+    path = model_files.write_gguf(tmp_path / "small.gguf", "qwen2")
+
+    def denied(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(cache, "sha256", denied)
+    with pytest.raises(source.LoadError, match=r"cannot read .*small\.gguf: Permission denied"):
+        loading.load(str(path))
+
+
+def test_cached_file_that_cannot_be_looked_up_is_no_obstacle(tmp_path, home, monkeypatch):
+    path = model_files.write_gguf(tmp_path / "small.gguf", "qwen2")
+    monkeypatch.setenv("FASTSLOW_CACHE_DIR", str(tmp_path / ("x" * 300)))
+    assert loading.load(str(path)).name == "small"
 
 
 def test_cache_that_cannot_be_written_is_told_and_no_obstacle(tmp_path, monkeypatch):

@@ -48,6 +48,8 @@ def test_refusal_of_the_template_is_an_error_with_its_words():
         render("{{ 1 + messages[0].content }}")
     with pytest.raises(template.TemplateError, match="refuses"):
         render("{{ nothing.content }}")
+    with pytest.raises(template.TemplateError, match="refuses.*division"):
+        render("{{ 1 // 0 }}")
 
 
 def test_template_that_does_not_parse_is_an_error_at_once():

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from fastslow import streams, types
-from fastslow.streams import errors
+from fastslow.streams import errors, jsonl
 
 GOOD = {
     "train": [{"input": "2 + 2 =", "target": "4"}, {"input": "2 + 3 =", "target": "5"}],
@@ -79,6 +79,13 @@ def test_prompt_md_is_the_seed_prompt(tmp_path):
     [
         ("{oops", "not JSON"),
         ("[1]", "expected an object"),
+        ("[" * 5000, "not JSON that can be read"),
+        ('{"input": ' + "9" * 5000, "not JSON that can be read"),
+        ({"input": "\ud800", "target": "x"}, r'field \'input\' must be valid .*got "\\ud800"'),
+        ({"input": "x", "target": "y", "id": "\ud800"}, "'id' must be valid Unicode"),
+        ({"input": "x", "target": "y", "choices": ["y", "\ud800"]}, "'choices' must be valid"),
+        ({"input": "x", "target": "y", "metadata": {"\ud800": "n"}}, "'metadata' must be valid"),
+        ({"input": "x", "target": ["\ud800"]}, "'target' must be a text"),
         ({"target": "x"}, "field 'input' is missing"),
         ({"input": "x"}, "field 'target' is missing"),
         ({"input": 3, "target": "x"}, "field 'input' must be a text, got 3"),
@@ -140,6 +147,19 @@ def test_a_prompt_that_cannot_be_read_is_named(tmp_path):
     folder = write(tmp_path / "t", GOOD, prompt="## Demonstration 1\n\n### Input\n\nonly half\n")
     with pytest.raises(errors.StreamError, match=r"prompt.md: "):
         read(folder)
+
+
+def test_a_path_that_cannot_be_looked_up_or_listed_is_named(tmp_path, monkeypatch):
+    with pytest.raises(errors.StreamError, match="cannot read .*File name too long"):
+        jsonl.stream("x" * 5000)
+
+    def denied(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.iterdir", denied)
+    folder = write(tmp_path / "t", GOOD)
+    with pytest.raises(errors.StreamError, match=f"cannot read {folder}: Permission denied"):
+        jsonl.stream(str(folder))
 
 
 def test_a_folder_without_data_is_refused(tmp_path):
