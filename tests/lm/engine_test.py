@@ -298,7 +298,7 @@ def test_tokens_without_an_embedding_are_refused():
     eng, request = make_engine(), engine.Request((), (1,), 0)
     for asked in (request._replace(question=(beyond,)), request._replace(prefix=(beyond,))):
         with pytest.raises(engine.VocabularyError, match=f"request 0 holds the token {beyond}"):
-            eng.score(variables(), [asked], [[(1,)]])
+            eng.score(variables(), [asked], [(1,)])
     with pytest.raises(engine.VocabularyError, match=f"request 1 holds the token {beyond}"):
         eng.score_choices(variables(), [request, request], [[(1,)], [(1,), (2, beyond)]])
     with pytest.raises(engine.VocabularyError, match=f"request 0 holds the token {beyond}"):

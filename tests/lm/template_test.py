@@ -48,7 +48,7 @@ def test_refusal_of_the_template_is_an_error_with_its_words():
         render("{{ 1 + messages[0].content }}")
     with pytest.raises(template.TemplateError, match="refuses"):
         render("{{ nothing.content }}")
-    with pytest.raises(template.TemplateError, match="refuses.*division"):
+    with pytest.raises(template.TemplateError, match=r"refuses.*division"):
         render("{{ 1 // 0 }}")
 
 

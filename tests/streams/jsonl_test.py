@@ -150,8 +150,8 @@ def test_a_prompt_that_cannot_be_read_is_named(tmp_path):
 
 
 def test_a_path_that_cannot_be_looked_up_or_listed_is_named(tmp_path, monkeypatch):
-    with pytest.raises(errors.StreamError, match="cannot read .*File name too long"):
-        jsonl.stream("x" * 5000)
+    with pytest.raises(errors.StreamError, match=r"cannot read .*File name too long"):
+        jsonl.stream(path="x" * 5000)
 
     def denied(path):
         raise PermissionError(13, "Permission denied")
@@ -159,7 +159,7 @@ def test_a_path_that_cannot_be_looked_up_or_listed_is_named(tmp_path, monkeypatc
     monkeypatch.setattr("pathlib.Path.iterdir", denied)
     folder = write(tmp_path / "t", GOOD)
     with pytest.raises(errors.StreamError, match=f"cannot read {folder}: Permission denied"):
-        jsonl.stream(str(folder))
+        jsonl.stream(path=str(folder))
 
 
 def test_a_folder_without_data_is_refused(tmp_path):
