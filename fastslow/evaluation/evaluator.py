@@ -50,10 +50,10 @@ def evaluate(
     seed: int,
 ) -> Evaluation:
     """Predict and score every item of the exams, `settings.samples` times."""
-    started = time.perf_counter()
     graded: dict[str, list[Graded]] = {}
     cost = types.Cost()
     for task, items in exams:
+        started = time.perf_counter()
         graded[task.name] = []
         for sample in range(settings.samples):
             sample_seed = seeds.derive(seed, task.name, sample)
@@ -61,8 +61,9 @@ def evaluate(
                 state, task, items, sample_seed, settings.temperature
             )
             graded[task.name] += grade(task, items, predictions, sample)
-            cost += spent + types.Cost(metric_calls=len(predictions))
-    return Evaluation(graded, cost._replace(seconds=time.perf_counter() - started))
+            cost += spent._replace(seconds=0.0) + types.Cost(metric_calls=len(predictions))
+        cost += types.Cost(seconds=time.perf_counter() - started)  # scorers take time too
+    return Evaluation(graded, cost)
 
 
 def malformed_share(task: types.Task, graded: Sequence[Graded]) -> float:
