@@ -46,6 +46,12 @@ def reading(path: PathLike, kind: type[errors.UserError]) -> Iterator[None]:
         raise kind(f"cannot read {path}: {error.strerror or error}") from error
 
 
+def exists(path: pathlib.Path, kind: type[errors.UserError]) -> bool:
+    """Return whether there is a file or folder; an error of this `kind` where it cannot be told."""
+    with reading(path, kind):
+        return path.exists()
+
+
 def sync_directory(path: PathLike) -> None:
     """Make the names in a directory durable (files created, renamed or removed in it)."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -92,9 +92,10 @@ def check(directory: pathlib.Path, wanted: Mapping[str, types.Json], resume: boo
             "or another --workdir to start afresh"
         )
     found = read_config(directory)
-    if "config" in found:
-        found = {**found, "config": _completed(found["config"])}
-    changed = config.differences({key: found.get(key) for key in wanted}, wanted)
+    begun = {key: found.get(key) for key in wanted}
+    if "config" in wanted:
+        begun["config"] = _completed(found["config"])
+    changed = config.differences(begun, wanted)
     if changed:
         listed = "\n  ".join(changed)
         raise RunDirectoryError(

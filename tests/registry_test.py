@@ -142,3 +142,13 @@ def test_a_module_that_lacks_another_one_is_not_called_missing(tmp_path, monkeyp
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="'my_str'"):
         registry.import_attribute("my_streams:sums")
+
+
+def test_only_what_can_be_a_module_is_offered_as_one():
+    hint = r"One's own is named my\.words:loud\."
+    with pytest.raises(registry.UnknownNameError, match=hint):
+        WORDS.get("my.words.loud")
+    for name in ("Qwen/Qwen2.5-0.5B", "~/x.gguf"):
+        with pytest.raises(registry.UnknownNameError) as refused:
+            WORDS.get(name)
+        assert "One's own" not in str(refused.value)

@@ -1,3 +1,4 @@
+import errno
 import fcntl
 import json
 import subprocess
@@ -6,7 +7,7 @@ import threading
 
 import pytest
 
-from fastslow import files, run_directory
+from fastslow import config, files, run_directory
 
 WANTED = {"config": {"seed": 1, "slow": {"name": "lora"}}, "model_digest": "abc"}
 
@@ -54,6 +55,31 @@ def test_another_configuration_is_refused_with_every_difference(tmp_path):
     for line in ("config.seed: 1 -> 2", "'lora' -> 'full'", "model_digest: 'abc' -> 'xyz'"):
         assert line in str(caught.value)
     assert run_directory.read_config(tmp_path)["config"]["seed"] == 1
+
+
+def test_an_option_that_did_not_exist_yet_counts_as_its_default(tmp_path):
+    plugin = config.Plugin("any")
+    run = config.Run(1, 0, plugin, plugin, plugin, plugin, plugin, config.Evaluation())
+    wanted = {"config": config.to_json(run)}
+    older = json.loads(json.dumps(wanted))
+    del older["config"]["evaluation"]["probe_examples"]
+    run_directory.write_config(tmp_path, older)
+    run_directory.check(tmp_path, wanted, resume=True)
+    wanted["config"]["evaluation"]["probe_examples"] = 3
+    with pytest.raises(run_directory.RunDirectoryError, match="probe_examples: 24 -> 3"):
+        run_directory.check(tmp_path, wanted, resume=True)
+
+
+def test_a_file_system_without_locks_is_told(tmp_path, monkeypatch):
+    def unsupported(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    with (
+        pytest.raises(files.WriteError, match="cannot be locked: No locks available"),
+        run_directory.locked(tmp_path),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"config": 3}', "\xff"])

@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 
 import pytest
 
@@ -120,6 +121,16 @@ def test_a_run_whose_checkpoints_are_beyond_its_rows_is_not_finished_without_the
     path.write_bytes(b"".join(lines[:kept]))
     with pytest.raises(run_directory.RunDirectoryError, match=f"complete up to event {kept} "):
         session.restore(experiment(), tmp_path)
+
+
+def test_a_run_without_checkpoints_is_not_begun_again_over_its_rows(tmp_path):
+    rows = finished(tmp_path)
+    shutil.rmtree(tmp_path / "checkpoints")
+    with pytest.raises(run_directory.RunDirectoryError, match=f"records of {len(rows)} events"):
+        session.restore(experiment(), tmp_path)
+    path = records.path_of(tmp_path)
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])  # killed before the first one
+    assert session.restore(experiment(), tmp_path).position == 0
 
 
 def test_a_gap_in_the_rows_counts_as_their_end(tmp_path):

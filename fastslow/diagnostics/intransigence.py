@@ -46,8 +46,8 @@ class Intransigence:
     reference is the run's own configuration on the same lessons of task i and no others, so that
     its channels have the same budget, and on the same places in the stream, so that they have the
     same seeds: the task that is taught first, all its lessons before any other task's, has no
-    intransigence. References are kept in the
-    user's cache directory, for all runs of the same seed, lessons, places and configuration.
+    intransigence. References are kept in the user's cache directory, for all runs of the same seed,
+    lessons, places and configuration.
     """
 
     reads: ClassVar[str] = "test items of the run's tasks"

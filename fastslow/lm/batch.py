@@ -109,6 +109,14 @@ def pad_left(sequences: Sequence[Tokens], rows: int, width: int) -> np.ndarray:
     return padded
 
 
+def stacked(states: Sequence[np.ndarray], rows: int, width: int) -> np.ndarray:
+    """Return states (n, D) as one float32 array (rows, width, D), zeros where there are none."""
+    padded = np.zeros((rows, width, states[0].shape[-1]), np.float32)
+    for row, own in zip(padded, states, strict=False):
+        row[: len(own)] = own
+    return padded
+
+
 def pad_right(sequences: Sequence[Tokens], rows: int, width: int) -> np.ndarray:
     """Return the sequences flush left in int32 (rows, width), zeros elsewhere."""
     padded = np.zeros((rows, width), np.int32)

@@ -196,7 +196,7 @@ class Engine:
         for start in range(0, len(p.states), self._settings.max_rows):
             chunk = slice(start, start + self._settings.max_rows)
             rows = self._settings.buckets.requests.fit(len(p.states[chunk]))
-            streams = tuple(_stacked(reading.states[chunk], rows, width) for reading in (p, q))
+            streams = tuple(batch.stacked(reading.states[chunk], rows, width) for reading in (p, q))
             counts = batch.lengths(p.states[chunk], rows)
             both = (p.variables, q.variables)
             pairs = self._run(_divergences, self._config, both, streams, counts)
@@ -214,7 +214,7 @@ class Engine:
             built = self._wanted(requests, choices, chunk)
             scored = self._run(_logprobs, self._config, variables, prefix, *built)
             return [
-                _split(logprobs, choices[i])
+                packing.split(logprobs, choices[i])
                 for i, logprobs in zip(chunk, np.asarray(scored), strict=False)
             ]
 
@@ -397,17 +397,3 @@ class Engine:
             flops=self._config.forward_flops(prompt_tokens + completion_tokens),
             seconds=time.perf_counter() - started,
         )
-
-
-def _stacked(states: Sequence[np.ndarray], rows: int, width: int) -> np.ndarray:
-    """Return states (n, D) as one array (rows, width, D), zeros where there are none."""
-    stacked = np.zeros((rows, width, states[0].shape[-1]), np.float32)
-    for row, own in zip(stacked, states, strict=False):
-        row[: len(own)] = own
-    return stacked
-
-
-def _split(logprobs: np.ndarray, completions: Sequence[batch.Tokens]) -> list[np.ndarray]:
-    """Cut a row's log-probabilities into those of each completion."""
-    ends = np.cumsum([len(completion) for completion in completions])
-    return [part.copy() for part in np.split(logprobs[: ends[-1]], ends[:-1])]

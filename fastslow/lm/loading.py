@@ -50,7 +50,7 @@ def load(spec: str, *, dtype: source.Dtype | Literal["auto"] = "auto") -> model.
     if dtype not in source.DTYPES:
         raise registry.unknown("dtype", dtype, ["auto", *source.DTYPES])
     path = pathlib.Path(spec).expanduser()
-    if spec in MODELS or not _exists(path):
+    if spec in MODELS or not files.exists(path, source.LoadError):
         return _by_name(spec, dtype)
     if path.is_dir():
         name, digest = path.resolve().name, huggingface.digest(path)
@@ -64,15 +64,11 @@ def option_names(spec: str) -> set[str] | None:
     Raises registry.UnknownNameError for what is neither, source.LoadError for a path that cannot be
     looked up.
     """
-    if spec not in MODELS and _exists(pathlib.Path(spec).expanduser()):
+    path = pathlib.Path(spec).expanduser()
+    if spec not in MODELS and files.exists(path, source.LoadError):
         return {"dtype"}
     with _told_of_paths():
         return MODELS.options(spec)
-
-
-def _exists(path: pathlib.Path) -> bool:
-    with files.reading(path, source.LoadError):
-        return path.exists()
 
 
 @contextlib.contextmanager

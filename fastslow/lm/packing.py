@@ -118,6 +118,12 @@ def targets(end: int, completions: Completions) -> Targets:
     return found
 
 
+def split(values: np.ndarray, completions: Completions) -> list[np.ndarray]:
+    """Cut values of a row's targets (N,), in the order of `targets`, by completion; copies."""
+    ends = np.cumsum([len(completion) for completion in completions])
+    return [part.copy() for part in np.split(values[: ends[-1]], ends[:-1])]
+
+
 def token_batch(
     prefix: batch.Tokens,
     questions: Sequence[batch.Tokens],

@@ -48,7 +48,7 @@ def stream(path: str) -> list[types.Task]:
         raise errors.StreamError(
             f"{folder}: no train.jsonl in it or in its subfolders ({_contents(folder)})"
         )
-    if inside and _exists(folder / _PROMPT):
+    if inside and files.exists(folder / _PROMPT, errors.StreamError):
         raise errors.StreamError(
             f"{folder / _PROMPT} is beside no task: copy it to those of the subfolders it is for"
         )
@@ -145,7 +145,7 @@ def _check_leaks(rows: Mapping[str, list[Row]]) -> None:
 
 
 def _seed_prompt(path: pathlib.Path) -> types.Prompt:
-    if not _exists(path):
+    if not files.exists(path, errors.StreamError):
         return types.Prompt()
     try:
         return prompts.from_markdown(_read(path))
@@ -154,7 +154,7 @@ def _seed_prompt(path: pathlib.Path) -> types.Prompt:
 
 
 def _read(path: pathlib.Path) -> str:
-    if not _exists(path):
+    if not files.exists(path, errors.StreamError):
         raise errors.StreamError(f"{path}: no such file ({_contents(path.parent)})")
     try:
         with files.reading(path, errors.StreamError):
@@ -164,16 +164,11 @@ def _read(path: pathlib.Path) -> str:
 
 
 def _is_task(folder: pathlib.Path) -> bool:
-    return any(_exists(folder / f"{name}.jsonl") for name in _SPLITS)
-
-
-def _exists(path: pathlib.Path) -> bool:
-    with files.reading(path, errors.StreamError):
-        return path.exists()
+    return any(files.exists(folder / f"{name}.jsonl", errors.StreamError) for name in _SPLITS)
 
 
 def _entries(folder: pathlib.Path) -> list[pathlib.Path]:
-    if not _exists(folder):
+    if not files.exists(folder, errors.StreamError):
         raise errors.StreamError(f"{folder}: no such folder")
     if not folder.is_dir():
         raise errors.StreamError(f"{folder}: a file, not the folder it is in")

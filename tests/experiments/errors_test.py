@@ -20,6 +20,8 @@ def fails(tmp_path, *arguments):
     ("flag", "message"),
     [
         ("--scheduler=interleaved", "unknown scheduler 'interleaved'; did you mean 'interleave'?"),
+        ("--stream=", "unknown stream ''"),
+        ("--workdir=", "--workdir is empty"),
         ("--stream=eval_short", "unknown stream 'eval_short'; did you mean 'evals_short'?"),
         ("--model=smollm2-135m-instrct", "did you mean 'smollm2-135m-instruct'?"),
         ("--fast=gpea", "unknown fast channel 'gpea'; did you mean 'gepa'?"),

@@ -267,6 +267,16 @@ def test_when_every_proposal_fails_the_round_failed_and_the_state_is_kept():
     assert state is before
 
 
+def test_what_re_scoring_finds_is_kept_although_every_proposal_fails():
+    fast = with_operator(lambda *_: contracts.Proposal(None, "cannot connect", failed=True))
+    better = types.Prompt("upper, reverse")  # not the third rule, so that there are errors
+    members = tuple(population.Member(prompt, {}) for prompt in (toy.SEED, better))
+    before = population.FastState({"toy": population.Population(members, "old", 0, ("toy",))})
+    state, absorbed = absorb(fast, before)
+    assert (absorbed.outcome, fast.best(state, "toy")) == ("changed", better)
+    assert "failed, the last: cannot connect" in absorbed.reason
+
+
 def test_operators_that_work_go_on_when_one_fails():
     asked = []
 

@@ -7,7 +7,7 @@ import pytest
 from fastslow import config, types
 from fastslow.fast import prompt as prompts
 from fastslow.learners import room
-from fastslow.lm import loading
+from fastslow.lm import loading, template
 from tests import toy
 
 MODEL = loading.load("tiny-random")  # a token per byte
@@ -50,3 +50,20 @@ def test_a_long_target_counts_as_it_is_taught_whatever_answers_may_take():
     more = needed(LONG, task().seed_prompt)
     with pytest.raises(config.ConfigError, match="'told' needs"):
         room.measure(holding(more), {"t": task(told)}, 8)
+
+
+def test_a_prompt_that_the_chat_template_refuses_is_an_objection_and_no_crash():
+    class NoSystem:
+        """A chat without system turns."""
+
+        encode_answer = staticmethod(MODEL.chat.encode_answer)
+
+        def encode(self, turns):
+            if turns[0].role == "system":
+                raise template.TemplateError("the chat template refuses (system, user)")
+            return MODEL.chat.encode(turns)
+
+    bare = dataclasses.replace(task(LONG), seed_prompt=types.Prompt())
+    measured = room.measure(dataclasses.replace(MODEL, chat=NoSystem()), {"t": bare}, 8)
+    assert measured.lack(["t"], types.Prompt()) is None
+    assert "refuses (system, user)" in measured.lack(["t"], types.Prompt("Say yes."))

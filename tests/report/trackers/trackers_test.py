@@ -243,6 +243,16 @@ def test_mlflow_has_every_number_and_a_resumed_run_is_the_same_one(tmp_path):
             assert [m.value for m in history if m.step == step] == [value, value]
 
 
+def test_mlflow_killed_before_it_began_its_run_begins_it_later(tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    client = mlflow.MlflowClient(tracking_uri=(tmp_path / "mlflow").as_uri())
+    experiment = client.create_experiment("fastslow")
+    track("mlflow", tmp_path)
+    (begun,) = client.search_runs([experiment])
+    assert begun.info.status == "FINISHED"
+
+
 def test_wandb_has_every_number_offline_and_a_resumed_run_is_the_same_one(tmp_path, monkeypatch):
     pytest.importorskip("wandb")
     from wandb.proto import wandb_internal_pb2
