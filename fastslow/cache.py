@@ -22,7 +22,7 @@ def directory() -> pathlib.Path:
     ~/.cache/fastslow. It is not created here.
     """
     if own := os.environ.get(ENVIRONMENT_VARIABLE):
-        return pathlib.Path(own).expanduser()
+        return files.at(own)
     if shared := os.environ.get("XDG_CACHE_HOME"):
         return pathlib.Path(shared) / "fastslow"
     home = pathlib.Path.home()

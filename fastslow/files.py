@@ -46,6 +46,14 @@ def reading(path: PathLike, kind: type[errors.UserError]) -> Iterator[None]:
         raise kind(f"cannot read {path}: {error.strerror or error}") from error
 
 
+def at(path: PathLike) -> pathlib.Path:
+    """Return a path that a person gave, with a leading `~` or `~name` as shells read it.
+
+    As in shells, the name of nobody stays as it is.
+    """
+    return pathlib.Path(os.path.expanduser(path))
+
+
 def exists(path: pathlib.Path, kind: type[errors.UserError]) -> bool:
     """Return whether there is a file or folder; an error of this `kind` where it cannot be told."""
     with reading(path, kind):

@@ -238,3 +238,15 @@ def test_file_system_without_locks_is_named_with_the_way_out(home, monkeypatch):
     monkeypatch.setattr("fcntl.flock", unsupported)
     with pytest.raises(artifacts.ArtifactError, match=r"\.lock: No locks.*set FASTSLOW_CACHE_DIR"):
         artifacts.fetch("toy", download=FakeIndex(wheel_bytes()))
+
+
+@pytest.mark.parametrize("call", [artifacts.members, lambda name: artifacts.read_member(name, "x")])
+def test_a_verified_archive_that_cannot_be_read_any_more_is_named(home, monkeypatch, call):
+    artifacts.fetch("toy", download=FakeIndex(wheel_bytes()))
+
+    def stale(path):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(artifacts.zipfile, "ZipFile", stale)
+    with pytest.raises(artifacts.ArtifactError, match=rf"cannot read .*{WHEEL}: Stale file handle"):
+        call("toy")

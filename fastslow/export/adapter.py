@@ -32,7 +32,7 @@ def adapter(learned: contracts.Learned, directory: pathlib.Path) -> str:
             " that PEFT could load; export its weights with --what=merged"
         )
     blocks = learned.variables["lora"]["blocks"]
-    path = pathlib.Path(learned.settings.model.name).expanduser()
+    path = files.at(learned.settings.model.name)
     base = str(path.resolve()) if path.is_dir() else learned.settings.model.name
     files.write_json_atomic(directory / "adapter_config.json", _config(blocks, base))
     content = safetensors.numpy.save(tensors(blocks), {"format": "pt"})

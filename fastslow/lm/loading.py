@@ -49,7 +49,7 @@ def load(spec: str, *, dtype: source.Dtype | Literal["auto"] = "auto") -> model.
         dtype = native.dtype()
     if dtype not in source.DTYPES:
         raise registry.unknown("dtype", dtype, ["auto", *source.DTYPES])
-    path = pathlib.Path(spec).expanduser()
+    path = files.at(spec)
     if spec in MODELS or not files.exists(path, source.LoadError):
         return _by_name(spec, dtype)
     if path.is_dir():
@@ -64,7 +64,7 @@ def option_names(spec: str) -> set[str] | None:
     Raises registry.UnknownNameError for what is neither, source.LoadError for a path that cannot be
     looked up.
     """
-    path = pathlib.Path(spec).expanduser()
+    path = files.at(spec)
     if spec not in MODELS and files.exists(path, source.LoadError):
         return {"dtype"}
     with _told_of_paths():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,7 +67,7 @@ def resolve(spec: str) -> tuple[str, dict[str, Any]]:
     if colon and name in STREAMS:
         first = next(iter(inspect.signature(STREAMS.get(name)).parameters))
         return name, {first: argument}
-    if not colon and name not in STREAMS and (os.sep in spec or pathlib.Path(spec).exists()):
+    if not colon and name not in STREAMS and (os.sep in spec or os.path.exists(spec)):
         return "jsonl", {"path": spec}
     return spec, {}
 

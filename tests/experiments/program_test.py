@@ -22,6 +22,7 @@ def test_own_warnings_are_one_line_and_those_of_libraries_keep_their_place(categ
 def test_a_folder_may_be_below_home_and_must_have_a_name(monkeypatch):
     monkeypatch.setenv("HOME", "/home/ada")
     assert program.folder("~/runs", "workdir") == pathlib.Path("/home/ada/runs")
+    assert program.folder("~nobody-at-all/runs", "workdir") == pathlib.Path("~nobody-at-all/runs")
     with pytest.raises(config.ConfigError, match="--workdir is empty"):
         program.folder("", "workdir")
 

@@ -249,3 +249,9 @@ def test_dicts_and_bare_instructions_are_told_what_they_should_be():
         schedule.check_task(dataclasses.replace(task, train=[{"input": "a", "target": "b"}]))
     with pytest.raises(errors.StreamError, match=r"seed_prompt must be a fastslow.types.Prompt"):
         schedule.check_task(dataclasses.replace(task, seed_prompt="Answer."))
+
+
+@pytest.mark.parametrize("spec", ["x" * 300, "nul\0byte"])
+def test_a_name_that_no_file_can_have_is_an_unknown_stream(spec):
+    with pytest.raises(registry.UnknownNameError, match="unknown stream"):
+        streams.build(spec)
