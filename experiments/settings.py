@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import operator
+import os
 import pathlib
 import runpy
 from collections.abc import Callable, Iterator, Mapping
@@ -173,10 +174,8 @@ def _with_reflection(fast: Mapping[str, Any], reflection: Reflection) -> dict[st
 def _written(flag: str, test: bool) -> ml_collections.ConfigDict:
     """Return the configuration as its file makes it, without what --config.* sets."""
     path, *argument = config_flags.get_config_filename(flags.FLAGS[flag]).split(":", 1)
-    if not pathlib.Path(path).is_file():
-        there = pathlib.Path(path).is_dir()
-        what = "this is a folder, not a file" if there else "there is no such file"
-        raise config.ConfigError(f"--{flag}={path}: {what}")
+    if not os.path.isfile(path):
+        raise config.ConfigError(f"--{flag}={path}: {_no_file(pathlib.Path(path))}")
     name = "get_test_config" if test else "get_config"
     make = runpy.run_path(path).get(name)
     if make is None:
@@ -185,6 +184,13 @@ def _written(flag: str, test: bool) -> ml_collections.ConfigDict:
     if not isinstance(made, Mapping | ml_collections.ConfigDict):
         raise config.ConfigError(f"{path}: {name}() must return a ConfigDict, gave {made!r}")
     return ml_collections.ConfigDict(made)
+
+
+def _no_file(path: pathlib.Path) -> str:
+    if path.is_dir():
+        return "this is a folder, not a file"
+    near = registry.nearest(path.name, (other.name for other in path.parent.glob("*.py")))
+    return "there is no such file" + (f"; did you mean {path.with_name(near)}?" if near else "")
 
 
 def default_workdir(flag: str, run: config.Run) -> str:

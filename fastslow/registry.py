@@ -23,9 +23,14 @@ class UnknownNameError(errors.UserError, ValueError):
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
     """Build the error for an unknown `name`: it suggests the nearest and lists the `known`."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
+    near = nearest(name, names)
+    hint = f"; did you mean {near!r}?" if near else "."
     return UnknownNameError(f"unknown {kind} {name!r}{hint} Known: {', '.join(names) or '(none)'}.")
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the `known` name that `name` may be a misspelling of."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)), None)
 
 
 def import_attribute(path: str) -> Any:

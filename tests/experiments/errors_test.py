@@ -72,6 +72,9 @@ def test_a_misspelt_key_is_one_line_that_suggests_the_nearest(tmp_path, config):
 
 def test_a_configuration_file_that_is_missing_is_named(tmp_path):
     assert "--config=nope.py: there is no such file" in fails(tmp_path, "--config=nope.py")
+    assert "did you mean experiments/configs/quickstart.py?" in fails(
+        tmp_path, "--config=experiments/configs/quickstrat.py"
+    )
     assert "this is a folder, not a file" in fails(tmp_path, f"--config={tmp_path}")
     output = fails(tmp_path, "--config=nope.py", "--config.slow.learning_rate=1e-3")
     assert output.splitlines()[-1].startswith("error: ")
