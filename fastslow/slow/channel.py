@@ -264,6 +264,9 @@ class GradientChannel:
             if capped.scale == 0.0:
                 reason = f"no share of the change keeps the drift cap {self.settings.drift_cap:g}"
                 return old, report._replace(outcome="rejected", reason=reason)
+            if capped.scale < 1.0:
+                told = f"{report.reason}; the drift cap left {capped.scale:.0%} of the change"
+                report = report._replace(reason=told)
         new = taught.state._replace(trainable=trainable)
         return self._consolidate(new, taught.batches), report
 

@@ -84,15 +84,21 @@ def gathered(
 
 
 def outcome(taught: Taught) -> str:
-    """Say in words how many steps had a signal, and how many of those moved nothing."""
+    """Say in words how many steps had a signal, and how many of those were cut or moved nothing.
+
+    An objective whose steps are mostly cut learns at another pace than its learning rate says.
+    """
     updates = taught.updates
     if not updates:
         groups = sum(report.groups for report in taught.reports)
         reward = np.mean([report.reward for report in taught.reports])
         return f"no reward variance in any of {groups} groups (mean reward {reward:.3g})"
     reason = f"{len(updates)} of {len(taught.reports)} steps had a signal"
+    shares = [update.share for update in updates if 0 < update.share < 1]
     held = sum(update.held for update in updates)
     unchanged = sum(not update.moved for update in updates) - held
+    if shares:
+        reason += f", {len(shares)} of them cut to {np.median(shares):.0%} (median) by the step cap"
     if held:
         reason += f", {held} of them held in place by the step cap"
     if unchanged:

@@ -35,9 +35,14 @@ class Update(NamedTuple):
     capped: trust_region.Capped | None  # None: the step has no cap
 
     @property
+    def share(self) -> float:
+        """How much of the update the step cap left, in [0, 1]."""
+        return 1.0 if self.capped is None else self.capped.scale
+
+    @property
     def held(self) -> bool:
         """Whether the step cap left nothing of the update."""
-        return self.capped is not None and self.capped.scale == 0
+        return self.share == 0
 
     @property
     def moved(self) -> bool:

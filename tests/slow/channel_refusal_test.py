@@ -112,7 +112,12 @@ def update(norm=1.0, scale=None):
         ([update(), None], "1 of 2 steps had a signal"),
         (
             [update(scale=scale) for scale in (0, 0.5, 1)],
-            "3 of 3 steps had a signal, 1 of them held in place by the step cap",
+            "3 of 3 steps had a signal, 1 of them cut to 50% (median) by the step cap"
+            ", 1 of them held in place by the step cap",
+        ),
+        (
+            [update(scale=scale) for scale in (0.1, 0.2, 0.6, 1)],
+            "4 of 4 steps had a signal, 3 of them cut to 20% (median) by the step cap",
         ),
         (
             [update(norm) for norm in (0, 1)],
@@ -120,7 +125,7 @@ def update(norm=1.0, scale=None):
         ),
     ],
 )
-def test_steps_that_moved_nothing_are_told_apart(updates, reason):
+def test_steps_that_were_cut_or_moved_nothing_are_told_apart(updates, reason):
     reports = tuple(steps.Report(0.5, 1, 0, 1, 0.1, made) for made in updates)
     assert steps.outcome(steps.Taught(None, reports)) == reason
 
@@ -130,6 +135,8 @@ def test_anchors_are_consolidated_after_the_cap():
     capped = dataclasses.replace(shared().settings, drift_cap=0.01)
     learner = dataclasses.replace(shared(), settings=capped)
     state, told = absorb(learner, learner.init(0), 4, 1)
-    assert 0 < told.details["drift"]["scale"] < 1
+    scale = told.details["drift"]["scale"]
+    assert 0 < scale < 1
+    assert told.reason.endswith(f"; the drift cap left {scale:.0%} of the change")
     assert_same(state.anchors["l2"], state.trainable)
     assert state.anchors["kl"] == ()

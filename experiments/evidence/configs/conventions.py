@@ -14,7 +14,7 @@ def get_config() -> ml_collections.ConfigDict:
     """Return the configuration."""
     forms = ("words", "yes_no", "thumbs", "label", "digits")
     config = mixed.lessons("conventions", conventions=forms, lessons_per_task=1)
-    config.slow.objective.name = quickstart.get_config().slow.objective.name
+    config.slow = quickstart.get_config().slow
     return config
 
 
