@@ -27,7 +27,7 @@ import orbax.checkpoint as ocp
 
 from fastslow import errors, files, types
 
-SCHEMA = 3  # 2: sketches of gradients; 3: leaves of the slow channel by their own paths
+SCHEMA = 4  # 3: leaves of the slow channel by their own paths; 4: validation rewards by example
 KEEP = 2  # one more than it takes to resume, should the newest be damaged
 ALL = 0  # keep every checkpoint
 _MANIFEST, _TEXT, _ARRAYS = "manifest.json", "state.json", "arrays"

@@ -101,10 +101,10 @@ def restore(saved: types.Saved, model: learner.Learner) -> RunState:
     )
 
 
-def _plain(result: validation.Result) -> list[float | None]:
+def _plain(result: validation.Result) -> list[types.Json]:
     """Return the fields, None for NaN: saved states that are the same must compare equal."""
-    return [None if math.isnan(value) else value for value in result]
+    return [list(result.rewards), None if math.isnan(result.malformed) else result.malformed]
 
 
-def _result(*values: float | None) -> validation.Result:
-    return validation.Result(*(math.nan if value is None else value for value in values))
+def _result(rewards: list[float], malformed: float | None) -> validation.Result:
+    return validation.Result(tuple(rewards), math.nan if malformed is None else malformed)

@@ -173,8 +173,8 @@ def attempt(
     """Offer the lesson to both channels, and measure what each of them gained.
 
     After any change the prompts are chosen again; what that gains is credited to the weights if
-    they moved, otherwise to the prompts. With tasks `guarding` them, weights that moved are kept
-    only where the mean reward over these tasks is better than without. Gains are measured only if
+    they moved, otherwise to the prompts. With tasks `guarding` them, weights that moved are turned
+    down where these tasks are worse with them (see `guard`). Gains are measured only if
     the validation reward of the lesson's task is known at the `start`. The seeds of the channels do
     not depend on the budgets, so that a trial does what the same choice would do without any.
     """
@@ -253,18 +253,20 @@ def guard(
     slow: types.Absorbed,
     names: Sequence[str],
 ) -> tuple[Snapshot | None, Snapshot, types.Absorbed]:
-    """Return `both`, None unless the tasks are better for the moved weights, `text` and verdict.
+    """Return `both`, None where the tasks are worse for the moved weights, `text` and verdict.
 
-    What was spent on the one that is not kept is counted as measuring of the other.
+    Worse: the mean reward over them is lower by more than the standard error of the difference. A
+    lesson that cannot be told from none is kept, since what weights learn often shows only after
+    the next one. What was spent on the one that is not kept is counted as measuring of the other.
     """
     both, text = measure(teacher, both, names), measure(teacher, text, names)
-    value, without = (validation.mean_reward(end.known, names) for end in (both, text))
+    change = validation.change(text.known, both.known, names)
     measuring = both.measuring + text.measuring
-    if value > without:
+    if change.mean >= -change.error:
         return both._replace(measuring=measuring + text.choosing), text, slow
     reason = (
         f"{slow.reason}; mean validation reward over {wording.count(len(names), 'task')} taught so "
-        f"far {value:.3f} with it, {without:.3f} without"
+        f"far {change.mean:+.3f} with it (standard error {change.error:.3f})"
     )
     text = text._replace(measuring=measuring + both.choosing)
     return None, text, slow._replace(outcome="rejected", reason=reason)

@@ -279,8 +279,9 @@ class Decision(NamedTuple):
 
     With `trials`, each of them is tried from the same state, and the one with the best validation
     reward over all tasks taught so far is kept (of equals, the first); the budgets beside them are
-    then not used. Where it is `guarded`, weights that a lesson moved are kept only if that reward
-    is better than without; otherwise what the slow channel did counts as rejected.
+    then not used. Where it is `guarded`, weights that a lesson moved are not kept if that reward is
+    lower with them than without, by more than its standard error; what the slow channel did then
+    counts as rejected.
     """
 
     fast_budget: int  # metric calls

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from fastslow import config, learner, types
@@ -18,8 +19,13 @@ from fastslow.evaluation import evaluator
 class Result(NamedTuple):
     """What greedy answers to a task's validation examples came to."""
 
-    reward: float  # mean, in [0, 1]
+    rewards: tuple[float, ...]  # in [0, 1], by example
     malformed: float  # see evaluator.malformed_share
+
+    @property
+    def reward(self) -> float:
+        """Mean over the examples."""
+        return math.fsum(self.rewards) / len(self.rewards)
 
 
 Known: TypeAlias = Mapping[str, Result]  # by task, of one state
@@ -42,7 +48,7 @@ def complete(
     answered = evaluator.evaluate(model, state, exams, greedy, 0)
     found = {
         task.name: Result(
-            answered.scores[task.name],
+            tuple(graded.score.value for graded in answered.graded[task.name]),
             evaluator.malformed_share(task, answered.graded[task.name]),
         )
         for task, _ in exams
@@ -61,3 +67,27 @@ def mean_reward(known: Known, names: Iterable[str]) -> float:
     """Return the mean over tasks of the mean reward."""
     rewards = [known[name].reward for name in names]
     return math.fsum(rewards) / len(rewards)
+
+
+class Change(NamedTuple):
+    """By how much a mean reward changes, and the standard error of that."""
+
+    mean: float
+    error: float
+
+
+def change(before: Known, after: Known, names: Sequence[str]) -> Change:
+    """Return how the mean reward over tasks changes.
+
+    The error is that of examples drawn at random from these very tasks, each answered before and
+    after: where few answers change it is small. A task's only example tells nothing of it.
+    """
+    differences = [
+        [new - old for old, new in zip(before[name].rewards, after[name].rewards, strict=True)]
+        for name in names
+    ]
+    means = [statistics.fmean(of_task) for of_task in differences]
+    variances = [
+        statistics.variance(of_task) / len(of_task) for of_task in differences if len(of_task) > 1
+    ]
+    return Change(statistics.fmean(means), math.sqrt(math.fsum(variances)) / len(means))

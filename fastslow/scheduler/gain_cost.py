@@ -49,11 +49,11 @@ class GainCost:
     full prompt: a search may find a shorter one. Where one channel is out, the other is tried once
     on a task whatever it promises.
 
-    What weights do to other tasks is not expected but measured: if they moved, they are kept only
-    where the mean validation reward over all tasks taught so far is better for it (`guarded`). If
-    they are not, the slow channel has gained nothing, and is expected to gain the less next time.
-    That takes `evaluation.probe_examples` answers of every such task for each lesson that moves
-    the weights.
+    What weights do to other tasks is not expected but measured: if they moved, they are turned down
+    where the mean validation reward over all tasks taught so far is lower for it, by more than its
+    standard error (`guarded`). If they are, the slow channel has gained nothing, and is expected to
+    gain the less next time. That takes `evaluation.probe_examples` answers of every such task for
+    each lesson that moves the weights.
     """
 
     fast_budget: int = 160
@@ -66,7 +66,7 @@ class GainCost:
     gain_error: float = 0.1  # standard error of a measured gain, in reward
     exploration: float = 0.5
     full_prompt: float = 0.95  # share of its size limit from which a prompt counts as full
-    guarded: bool = True  # keep moved weights only where the tasks so far are better with them
+    guarded: bool = True  # turn moved weights down where the tasks so far are worse with them
 
     probing: ClassVar[bool] = True
 
