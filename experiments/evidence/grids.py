@@ -77,7 +77,7 @@ _LESSONS = {
     "stream.test": 256,
 }
 _LONG = {**_LESSONS, "scheduler.fast_budget": 480, "scheduler.slow_steps": 12}
-_MATCHED = {**_LESSONS, "scheduler.fast_budget": 336, "scheduler.slow_steps": 8}
+_MATCHED = {**_LESSONS, "scheduler.fast_budget": 408, "scheduler.slow_steps": 10}
 
 
 def _grid(
