@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
+import numpy as np
+
 from fastslow import config, learner, types
 from fastslow.evaluation import evaluator
+from fastslow.metrics import statistics
 
 
 class Result(NamedTuple):
@@ -82,12 +84,7 @@ def change(before: Known, after: Known, names: Sequence[str]) -> Change:
     The error is that of examples drawn at random from these very tasks, each answered before and
     after: where few answers change it is small. A task's only example tells nothing of it.
     """
-    differences = [
-        [new - old for old, new in zip(before[name].rewards, after[name].rewards, strict=True)]
-        for name in names
-    ]
-    means = [statistics.fmean(of_task) for of_task in differences]
-    variances = [
-        statistics.variance(of_task) / len(of_task) for of_task in differences if len(of_task) > 1
-    ]
-    return Change(statistics.fmean(means), math.sqrt(math.fsum(variances)) / len(means))
+    by_task = [np.subtract(after[name].rewards, before[name].rewards) for name in names]
+    errors = [statistics.standard_error(changes) for changes in by_task if changes.size > 1]
+    mean = mean_reward(after, names) - mean_reward(before, names)
+    return Change(mean, math.hypot(*errors) / len(names))
