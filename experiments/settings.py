@@ -175,7 +175,7 @@ def _written(flag: str, test: bool) -> ml_collections.ConfigDict:
     """Return the configuration as its file makes it, without what --config.* sets."""
     path, *argument = config_flags.get_config_filename(flags.FLAGS[flag]).split(":", 1)
     if not os.path.isfile(path):
-        raise config.ConfigError(f"--{flag}={path}: {_no_file(pathlib.Path(path))}")
+        raise config.ConfigError(f"--{flag}={path}: {_no_file(path)}")
     name = "get_test_config" if test else "get_config"
     make = runpy.run_path(path).get(name)
     if make is None:
@@ -186,11 +186,12 @@ def _written(flag: str, test: bool) -> ml_collections.ConfigDict:
     return ml_collections.ConfigDict(made)
 
 
-def _no_file(path: pathlib.Path) -> str:
-    if path.is_dir():
+def _no_file(path: str) -> str:
+    if os.path.isdir(path):
         return "this is a folder, not a file"
-    near = registry.nearest(path.name, (other.name for other in path.parent.glob("*.py")))
-    return "there is no such file" + (f"; did you mean {path.with_name(near)}?" if near else "")
+    wanted = pathlib.Path(path)
+    near = registry.nearest(wanted.name, (other.name for other in wanted.parent.glob("*.py")))
+    return "there is no such file" + (f"; did you mean {wanted.with_name(near)}?" if near else "")
 
 
 def default_workdir(flag: str, run: config.Run) -> str:

