@@ -31,7 +31,13 @@ def lessons(stream: str, **options: Any) -> ml_collections.ConfigDict:
     A dozen steps of reinforcement teach a model of this size nothing of a skill (scores stay at
     the constant answer's), and where nothing is learned no policy differs from another. For the
     same reason steps have no cap: targets whose form a prompt does not show are far from what the
-    model would say, and capped steps end at the constant answer.
+    model would say. Food from its seed prompt goes from 0.38 to 0.70 of 128 answers in two lessons
+    of 192 examples, and with the quickstart's caps to 0.47, at twice the compute (one seed):
+
+      python -m experiments.run --config=experiments/evidence/configs/skills.py --seed=10
+        --scheduler=slow_only --fast=none --config.stream.skills=food --config.stream.shown=0
+        --config.stream.examples_per_lesson=192 --config.stream.test=128
+        [--config.slow.step_cap=0.01 --config.slow.drift_cap=0.3]
     """
     config = quickstart.get_config()
     config.slow.objective.name = "sft"
