@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import ctypes
+import os
 import sys
 import warnings
 
@@ -12,12 +14,42 @@ from fastslow import cache
 
 _M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
 _MEBIBYTE = 1 << 20
+_GPU_FLAGS = {
+    # Our programs are many and small: to tune generated products takes ten times as long as it
+    # ever saves.
+    "--xla_gpu_enable_triton_gemm": "false",
+    # The same seed on the same machine gives the same result.
+    "--xla_gpu_exclude_nondeterministic_ops": "true",
+}
 
 
 def prepare() -> None:
-    """Enable the persistent compilation cache, and return freed arrays' memory to the system."""
+    """Set up GPUs, the persistent compilation cache, and the return of freed arrays' memory."""
+    set_up_gpus()
     keep_programs()
     map_large_blocks()
+
+
+def set_up_gpus() -> None:
+    """Let programs compile fast and repeat themselves on GPUs, and runs share one's memory.
+
+    Only environment variables are set, those that the user has not, so this must come before jax
+    first looks for devices.
+    """
+    given = os.environ.get("XLA_FLAGS", "").split()
+    known = {flag.partition("=")[0] for flag in given}
+    added = [f"{name}={value}" for name, value in _GPU_FLAGS.items() if name not in known]
+    os.environ["XLA_FLAGS"] = " ".join(given + added)
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+
+def devices() -> str:
+    """Return what jax computes on, as "cpu" or "2 gpu (NVIDIA H100 80GB HBM3)"."""
+    found = collections.Counter((each.platform, each.device_kind) for each in jax.devices())
+    return ", ".join(
+        (f"{count} " if count > 1 else "") + platform + (f" ({kind})" if kind != platform else "")
+        for (platform, kind), count in found.items()
+    )
 
 
 def keep_programs() -> None:

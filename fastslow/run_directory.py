@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
-from fastslow import config, errors, files, types
+from fastslow import computing, config, errors, files, types
 
 SCHEMA = 1
 _LOOKS, _PAUSE = 10, 0.02  # how often, and seconds apart, a lock is asked for
@@ -115,29 +115,30 @@ def _completed(written: types.Json) -> types.Json:
 def write_config(
     directory: pathlib.Path, wanted: Mapping[str, types.Json], events: int | None = None
 ) -> None:
-    """Write config.json with the versions of everything.
+    """Write config.json with the versions of everything and the devices at hand.
 
     `events` is the length of the stream, for whoever shows how far the run is.
     """
-    content = {"schema": SCHEMA, **wanted, "events": events, **_code()}
+    content = {"schema": SCHEMA, **wanted, "events": events, **_made_with()}
     files.write_json_atomic(directory / "config.json", content)
 
 
 def note_resumption(directory: pathlib.Path, event: int) -> None:
-    """Add to config.json, and warn, that events from `event` on are made by other code than before.
+    """Add to config.json, and warn, that events from `event` on are made otherwise than before.
 
-    Under the same code and packages a resumed run equals an uninterrupted one; here it may not.
+    With the same code, packages and devices a resumed run equals an uninterrupted one; here it may
+    not.
     """
     content = read_config(directory)
-    now, earlier = _code(), content.get("resumed", [])
+    now, earlier = _made_with(), content.get("resumed", [])
     before = [content, *earlier][-1]
     changed = config.differences({key: before.get(key) for key in now}, now)
     if changed:
         content["resumed"] = [*earlier, {"event": event, **now}]
         files.write_json_atomic(directory / "config.json", content)
         warnings.warn(
-            f"{directory} goes on under other code or packages from event {event} on, so that its "
-            f"result may not be that of one go: {'; '.join(changed)}",
+            f"{directory} goes on with other code, packages or devices from event {event} on, so "
+            f"that its result may not be that of one go: {'; '.join(changed)}",
             stacklevel=2,
         )
 
@@ -154,8 +155,8 @@ def read_config(directory: pathlib.Path) -> dict[str, Any]:
     return found
 
 
-def _code() -> dict[str, types.Json]:
-    return {"versions": versions(), "git": git_commit()}
+def _made_with() -> dict[str, types.Json]:
+    return {"versions": versions(), "git": git_commit(), "devices": computing.devices()}
 
 
 def versions() -> dict[str, str]:

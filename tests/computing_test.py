@@ -1,7 +1,9 @@
-"""Tests of fastslow.computing, in processes of their own: the option cannot be taken back."""
+"""Tests of fastslow.computing; what cannot be taken back, in processes of their own."""
 
+import os
 import subprocess
 import sys
+import types
 
 import jax
 import pytest
@@ -56,3 +58,36 @@ def test_a_cache_that_cannot_be_made_is_told_and_no_obstacle(tmp_path, monkeypat
     with pytest.warns(UserWarning, match="compiled programs are not kept: .*file"):
         computing.keep_programs()
     assert jax.config.jax_compilation_cache_dir == before
+
+
+def test_gpus_are_set_up_but_for_what_the_user_has_set(monkeypatch):
+    mine = "--xla_gpu_enable_triton_gemm=true --xla_dump_to=here"
+    monkeypatch.setenv("XLA_FLAGS", mine)
+    monkeypatch.delenv("XLA_PYTHON_CLIENT_PREALLOCATE", raising=False)
+    computing.set_up_gpus()
+    assert os.environ["XLA_FLAGS"] == f"{mine} --xla_gpu_exclude_nondeterministic_ops=true"
+    assert os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
+    monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "true")
+    computing.set_up_gpus()  # once more adds nothing
+    assert os.environ["XLA_FLAGS"] == f"{mine} --xla_gpu_exclude_nondeterministic_ops=true"
+    assert os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "true"
+
+
+def test_the_flags_are_ones_that_this_jax_knows():
+    program = "from fastslow import computing; computing.set_up_gpus(); print(computing.devices())"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ended.stdout.strip() == computing.devices(), ended.stderr  # XLA aborts on unknown ones
+
+
+@pytest.mark.parametrize(
+    ("devices", "described"),
+    [
+        ([("cpu", "cpu")], "cpu"),
+        ([("gpu", "NVIDIA H200")], "gpu (NVIDIA H200)"),
+        ([("gpu", "A"), ("gpu", "A"), ("gpu", "B")], "2 gpu (A), gpu (B)"),
+    ],
+)
+def test_devices_are_described_by_number_and_kind(devices, described, monkeypatch):
+    found = [types.SimpleNamespace(platform=p, device_kind=kind) for p, kind in devices]
+    monkeypatch.setattr(jax, "devices", lambda: found)
+    assert computing.devices() == described

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from fastslow import config, files, run_directory
+from fastslow import computing, config, files, run_directory
 
 WANTED = {"config": {"seed": 1, "slow": {"name": "lora"}}, "model_digest": "abc"}
 
@@ -19,6 +19,7 @@ def test_a_fresh_directory_gets_a_configuration_with_versions(tmp_path):
     assert {key: found[key] for key in WANTED} == WANTED
     assert {"python", "jax", "dspy"} <= set(found["versions"])
     assert len(found["git"].rstrip("+")) == 40
+    assert found["devices"] == computing.devices()
 
 
 def test_going_on_under_the_same_code_leaves_no_trace_and_under_other_code_is_noted(
@@ -33,8 +34,16 @@ def test_going_on_under_the_same_code_leaves_no_trace_and_under_other_code_is_no
         run_directory.note_resumption(tmp_path, 3)
     run_directory.note_resumption(tmp_path, 5)  # as it was the last time
     (noted,) = run_directory.read_config(tmp_path).pop("resumed")
-    assert noted == {"event": 3, "versions": begun["versions"], "git": "f" * 40}
+    same = {key: begun[key] for key in ("versions", "devices")}
+    assert noted == {"event": 3, **same, "git": "f" * 40}
     run_directory.check(tmp_path, WANTED, resume=True)
+
+
+def test_going_on_on_another_device_is_noted(tmp_path, monkeypatch):
+    run_directory.write_config(tmp_path, WANTED)
+    monkeypatch.setattr(computing, "devices", lambda: "gpu (H100)")
+    with pytest.warns(UserWarning, match=r"from event 4 on.*devices: '.*' -> 'gpu \(H100\)'"):
+        run_directory.note_resumption(tmp_path, 4)
 
 
 def test_a_used_directory_needs_resume(tmp_path):

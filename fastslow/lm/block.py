@@ -56,7 +56,8 @@ class Linear(nn.Module):
         if self.bias:
             out = out + self.param("bias", nn.initializers.zeros, (self.features,))
         if self.has_variable("lora", "a"):
-            out = out + (x @ self.get_variable("lora", "a")) @ self.get_variable("lora", "b")
+            low = products.einsum("rti,id->rtd", x, self.get_variable("lora", "a"))
+            out = out + products.einsum("rtd,do->rto", low, self.get_variable("lora", "b"))
         return out
 
 

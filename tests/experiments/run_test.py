@@ -156,7 +156,7 @@ def test_interrupt_leaves_a_directory_that_resumes(tmp_path):
     path.write_text(json.dumps({**begun, "git": "0" * 40}))
     status, output = cli.run("run", "--resume", f"--workdir={directory}")
     assert status == 0, output
-    assert "goes on under other code or packages from event" in output
+    assert "goes on with other code, packages or devices from event" in output
     (noted,) = json.loads(path.read_text())["resumed"]
     assert noted["git"] == begun["git"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -326,13 +327,14 @@ def _unpaired(methods: Sequence[groups.Method], label: str | None) -> list[str]:
 
 
 def _code(everyone: Sequence[groups.Method]) -> list[str]:
-    """Say which versions of code and packages differ between runs: a reason to doubt, no more."""
+    """Say which code, packages and devices differ between runs: a reason to doubt, no more."""
     about = [run.about for method in everyone for run in method.runs]
     mixed = [r.directory.name for m in everyone for r in m.runs if r.about.get("resumed")]
     notes = []
     if mixed:
-        notes.append(f"Begun and resumed under different code or packages: {', '.join(mixed)}.")
-    for key in ("git", "versions"):
+        changed = "Begun and resumed with different code, packages or devices"
+        notes.append(f"{changed}: {', '.join(mixed)}.")
+    for key in ("git", "versions", "devices"):
         distinct = {json.dumps(one.get(key), sort_keys=True): one.get(key) for one in about}
         if len(distinct) > 1:
             values = [_brief(value) for value in distinct.values()]
@@ -343,7 +345,8 @@ def _code(everyone: Sequence[groups.Method]) -> list[str]:
 def _brief(value: object) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {version}" for name, version in value.items())
-    return str(value)[:8] + ("+" if str(value).endswith("+") else "")
+    commit = re.fullmatch(r"([0-9a-f]{8})[0-9a-f]+(\+?)", str(value))
+    return "".join(commit.groups()) if commit else str(value)
 
 
 def _median(values: Sequence[float]) -> float:

@@ -176,5 +176,5 @@ def _listed(method: groups.Method) -> dict[str, str]:
     return {
         **groups.settings(method.runs[0]),
         **{f"version of {name}": str(version) for name, version in versions.items()},
-        "git": str(about.get("git", wording.MISSING)),
+        **{key: str(about.get(key, wording.MISSING)) for key in ("git", "devices")},
     }

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from fastslow import registry, types
+from fastslow.lm import products
 from fastslow.slow import contracts
 
 DEFAULT_TARGETS = ("q", "v", "up", "down")
@@ -41,7 +42,7 @@ def lora(
         blocks = dict(params["blocks"])
         for name, factors in trainable["blocks"].items():
             kernel = blocks[name]["kernel"]
-            dense = kernel + scale * jnp.einsum("lir,lro->lio", factors["a"], factors["b"])
+            dense = kernel + scale * products.einsum("lir,lro->lio", factors["a"], factors["b"])
             blocks[name] = {**blocks[name], "kernel": dense.astype(kernel.dtype)}
         return {**params, "blocks": blocks}
 
