@@ -22,7 +22,7 @@ from absl import flags
 
 from experiments import program
 from experiments.evidence import claims, grids, results
-from fastslow import checkpoint, registry, run_directory, types
+from fastslow import checkpoint, registry, types
 from fastslow.diagnostics import probing
 from fastslow.report import runs
 
@@ -128,7 +128,6 @@ def conclude(name: str, root: pathlib.Path, ran: bool) -> None:
         "command": f"python -m experiments.evidence --claim={name} --seeds={_SEEDS.value}"
         + (" --full" if _FULL.value else ""),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "versions": run_directory.versions(),
     }
     if not ran:
         made |= results.made(name, root)  # what is judged again was run as it says

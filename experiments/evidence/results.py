@@ -122,7 +122,21 @@ def _judged(name: str, found: effects.Found) -> types.Json:
         "verdict": judging.together(judged),
         "parts": [_part(part) for part in judged],
         "commits": _commits(found),
+        "versions": _of_all(found, "versions"),
+        "devices": _of_all(found, "devices"),
     }
+
+
+def _of_all(found: effects.Found, key: str) -> list[types.Json]:
+    """Return what config.json says under `key`, of all runs that say it, each value once."""
+    said = [
+        run.about[key]
+        for by_seeds in found.values()
+        for run in by_seeds.values()
+        if key in run.about
+    ]
+    distinct = {json.dumps(value, sort_keys=True): value for value in said}
+    return [distinct[text] for text in sorted(distinct)]
 
 
 def _commits(found: effects.Found) -> dict[str, list[str]]:
@@ -159,10 +173,10 @@ def _number(value: float) -> types.Json:
 
 
 def made(name: str, root: pathlib.Path) -> dict[str, types.Json]:
-    """Return by which command, when and with which versions a kept result was made; {} if none."""
+    """Return by which command and when a kept result was made; {} if there is none."""
     path = root / f"{name}.json"
     kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    return {key: kept[key] for key in ("command", "date", "versions") if key in kept}
+    return {key: kept[key] for key in ("command", "date") if key in kept}
 
 
 def write(

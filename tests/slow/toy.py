@@ -47,6 +47,10 @@ def params():
     }
 
 
+# GPUs would round float32 to TF32.
+product = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
+
+
 def forward(variables, inputs):
     """Logits (N, V) of a token model that compiles fast.
 
@@ -61,9 +65,9 @@ def forward(variables, inputs):
         return total / jnp.maximum(mask.sum(-1), 1)[..., None]
 
     def apply(x, name, layer):
-        out = x @ base["blocks"][name]["kernel"][layer]
+        out = product(x, base["blocks"][name]["kernel"][layer])
         if name in deltas:
-            out += (x @ deltas[name]["a"][layer]) @ deltas[name]["b"][layer]
+            out += product(product(x, deltas[name]["a"][layer]), deltas[name]["b"][layer])
         return out
 
     rows = inputs.rows
@@ -80,7 +84,7 @@ def forward(variables, inputs):
     for layer in range(LAYERS):
         for name in MODULES:
             x = x + jnp.tanh(apply(x, name, layer))
-    return (x * base["final_norm"]["scale"]) @ embedding.T
+    return product(x * base["final_norm"]["scale"], embedding.T)
 
 
 @functools.cache
@@ -94,7 +98,7 @@ decoder_forward = functools.partial(decoder.completion_logits, DECODER)
 
 def linear_forward(variables, inputs):
     """Logits of a linear model: inputs (R, N, D) -> (R, N, V)."""
-    return inputs @ variables["params"]["kernel"]
+    return product(inputs, variables["params"]["kernel"])
 
 
 def linear_batch(seed, rows=6, positions=4, width=5, vocab=7):
