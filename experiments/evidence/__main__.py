@@ -71,13 +71,18 @@ def sweep(grid: str, root: pathlib.Path, probes: Sequence[grids.Probe]) -> None:
     command = sweep_command(grid)
     print("+", shlex.join(command), flush=True)
     ended = subprocess.run([sys.executable, *command[1:]], check=False)
-    if _DRY_RUN.value:
-        if ended.returncode:
-            raise results.ResultsError(f"the runs of {grid} cannot be planned, see above")
-        return
 
     def wanted(run: runs.Run) -> bool:
         return grids.GRIDS[grid].holds(run.config, full=_FULL.value)
+
+    if _DRY_RUN.value:
+        if ended.returncode:
+            raise results.ResultsError(f"the runs of {grid} cannot be planned, see above")
+        kept = results.find([grid], root, wanted)
+        for method, by_seeds in sorted(kept.items()):
+            told = ", ".join(str(seed) for seed, _ in sorted(by_seeds))
+            print(f"kept and not run again: {method} of seed {told}")
+        return
 
     found = results.find([grid], program.folder(_OUT.value, "out"), wanted)
     for probe in probes:

@@ -157,6 +157,18 @@ def test_a_claim_that_no_run_was_asked_about_is_not_judged():
         results.judge("plasticity", unasked)
 
 
+def test_a_dry_run_tells_what_is_kept_already(tmp_path):
+    flags = ("--claim=zero_start", "--dry_run", f"--out={tmp_path / 'out'}")
+    status, output = cli.run("evidence", *flags)
+    assert status == 0, output
+    for method in ("interleave", "slow_only"):
+        assert f"kept and not run again: zero_start/{method} of seed 0, 1, 2" in output
+    status, output = cli.run("evidence", *flags, f"--results={tmp_path / 'none'}")
+    assert status == 0, output
+    assert "kept" not in output
+    assert not (tmp_path / "out").exists()
+
+
 def test_seeds_that_cannot_be_planned_are_an_error_of_a_dry_run_too(tmp_path):
     flags = ("--claim=fewer_steps", "--dry_run", "--seeds=abc", f"--out={tmp_path}")
     status, output = cli.run("evidence", *flags)
