@@ -255,21 +255,23 @@ def guard(
 ) -> tuple[Snapshot | None, Snapshot, types.Absorbed]:
     """Return `both`, None where the tasks are worse for the moved weights, `text` and verdict.
 
-    Worse: the mean reward over them is lower by more than the standard error of the difference. A
+    The verdict tells either way what was measured. Worse: the mean reward over the tasks is lower
+    by more than the standard error of the difference. A
     lesson that cannot be told from none is kept, since what weights learn often shows only after
     the next one. What was spent on the one that is not kept is counted as measuring of the other.
     """
     both, text = measure(teacher, both, names), measure(teacher, text, names)
     change = validation.change(text.known, both.known, names)
     measuring = both.measuring + text.measuring
-    if change.mean >= -change.error:
-        return both._replace(measuring=measuring + text.choosing), text, slow
-    reason = (
+    told = (
         f"{slow.reason}; mean validation reward over {wording.count(len(names), 'task')} taught so "
         f"far {change.mean:+.3f} with it (standard error {change.error:.3f})"
     )
+    slow = slow._replace(reason=told)
+    if change.mean >= -change.error:
+        return both._replace(measuring=measuring + text.choosing), text, slow
     text = text._replace(measuring=measuring + both.choosing)
-    return None, text, slow._replace(outcome="rejected", reason=reason)
+    return None, text, slow._replace(outcome="rejected")
 
 
 def valued(teacher: Teacher, trial: Trial, names: Sequence[str]) -> Trial:
