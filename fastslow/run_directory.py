@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
-from fastslow import computing, config, errors, files, types
+from fastslow import config, errors, files, types
 
 SCHEMA = 1
 _LOOKS, _PAUSE = 10, 0.02  # how often, and seconds apart, a lock is asked for
@@ -156,6 +156,8 @@ def read_config(directory: pathlib.Path) -> dict[str, Any]:
 
 
 def _made_with() -> dict[str, types.Json]:
+    from fastslow import computing  # with it jax, which whoever only reads a directory can spare
+
     return {"versions": versions(), "git": git_commit(), "devices": computing.devices()}
 
 
