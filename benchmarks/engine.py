@@ -23,6 +23,7 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks import naive
+from fastslow import computing
 from fastslow.lm import batch, decoder, loading, model, packing
 from fastslow.lm import engine as engine_lib
 
@@ -249,6 +250,7 @@ def main(argv: Sequence[str]) -> None:
         raise app.UsageError(f"unexpected arguments: {argv[1:]}")
     if _ANSWERS.value < 1 or _ROWS.value % _ANSWERS.value:
         raise app.UsageError(f"--answers={_ANSWERS.value} does not divide --rows={_ROWS.value}")
+    computing.set_up_gpus()
     language_model = loading.load(_MODEL.value, dtype=_DTYPE.value)  # type: ignore[arg-type]
     noise = np.random.default_rng(0)
     inputs = Inputs(

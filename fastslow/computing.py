@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import ctypes
+import importlib.util
 import os
 import sys
 import warnings
@@ -33,18 +34,22 @@ def prepare() -> None:
 def set_up_gpus() -> None:
     """Let programs compile fast and repeat themselves on GPUs, and runs share one's memory.
 
-    Only environment variables are set, those that the user has not, so this must come before jax
-    first looks for devices.
+    Only where a plug-in of jax's is installed, as without one there is no GPU. Environment
+    variables are set, those that the user has not, so this must come before jax first looks for
+    devices. A value of XLA_FLAGS that names a file of flags stays as it is.
     """
-    given = os.environ.get("XLA_FLAGS", "").split()
-    known = {flag.partition("=")[0] for flag in given}
-    added = [f"{name}={value}" for name, value in _GPU_FLAGS.items() if name not in known]
-    os.environ["XLA_FLAGS"] = " ".join(given + added)
+    if importlib.util.find_spec("jax_plugins") is None:
+        return
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    given = os.environ.get("XLA_FLAGS", "")
+    if given.strip() and not given.strip().startswith("-"):
+        return
+    added = [f"{name}={value}" for name, value in _GPU_FLAGS.items() if name not in given]
+    os.environ["XLA_FLAGS"] = " ".join([given, *added] if given else added)
 
 
 def devices() -> str:
-    """Return what jax computes on, as "cpu" or "2 gpu (NVIDIA H100 80GB HBM3)"."""
+    """Return the devices that jax has, as "cpu" or "2 gpu (NVIDIA H100 80GB HBM3)"."""
     found = collections.Counter((each.platform, each.device_kind) for each in jax.devices())
     return ", ".join(
         (f"{count} " if count > 1 else "") + platform + (f" ({kind})" if kind != platform else "")

@@ -256,9 +256,9 @@ def guard(
     """Return `both`, None where the tasks are worse for the moved weights, `text` and verdict.
 
     The verdict tells either way what was measured. Worse: the mean reward over the tasks is lower
-    by more than the standard error of the difference. A
-    lesson that cannot be told from none is kept, since what weights learn often shows only after
-    the next one. What was spent on the one that is not kept is counted as measuring of the other.
+    by more than the standard error of the difference. A lesson that cannot be told from none is
+    kept, since what weights learn often shows only after the next one. What was spent on the one
+    that is not kept is counted as measuring of the other.
     """
     both, text = measure(teacher, both, names), measure(teacher, text, names)
     change = validation.change(text.known, both.known, names)

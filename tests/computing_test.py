@@ -61,22 +61,57 @@ def test_a_cache_that_cannot_be_made_is_told_and_no_obstacle(tmp_path, monkeypat
     assert jax.config.jax_compilation_cache_dir == before
 
 
-def test_gpus_are_set_up_but_for_what_the_user_has_set(monkeypatch):
-    mine = "--xla_gpu_enable_triton_gemm=true --xla_dump_to=here"
-    monkeypatch.setenv("XLA_FLAGS", mine)
-    monkeypatch.delenv("XLA_PYTHON_CLIENT_PREALLOCATE", raising=False)
+@pytest.fixture
+def gpu_plug_in(tmp_path, monkeypatch):
+    """The folder that a plug-in of jax's makes, and none of the variables that are set for GPUs."""
+    (tmp_path / "jax_plugins").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("XLA_FLAGS", "XLA_PYTHON_CLIENT_PREALLOCATE"):
+        monkeypatch.setenv(name, "")  # so that it is taken back
+        monkeypatch.delenv(name)
+    return tmp_path
+
+
+FLAGS = "--xla_gpu_enable_triton_gemm=false --xla_gpu_exclude_nondeterministic_ops=true"
+
+
+@pytest.mark.parametrize(
+    ("mine", "then"),
+    [
+        (None, FLAGS),
+        ("--xla_dump_to='a  b'", f"--xla_dump_to='a  b' {FLAGS}"),
+        (FLAGS, FLAGS),
+        (
+            "--xla_gpu_enable_triton_gemm",
+            "--xla_gpu_enable_triton_gemm --xla_gpu_exclude_nondeterministic_ops=true",
+        ),
+        ("a_file_of_flags", "a_file_of_flags"),
+    ],
+)
+def test_gpus_are_set_up_but_for_what_the_user_has_set(mine, then, gpu_plug_in, monkeypatch):
+    if mine is not None:
+        monkeypatch.setenv("XLA_FLAGS", mine)
     computing.set_up_gpus()
-    assert os.environ["XLA_FLAGS"] == f"{mine} --xla_gpu_exclude_nondeterministic_ops=true"
+    assert os.environ["XLA_FLAGS"] == then
     assert os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
     monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "true")
-    computing.set_up_gpus()  # once more adds nothing
-    assert os.environ["XLA_FLAGS"] == f"{mine} --xla_gpu_exclude_nondeterministic_ops=true"
+    computing.set_up_gpus()
     assert os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "true"
 
 
-def test_the_flags_are_ones_that_this_jax_knows():
+def test_without_a_plug_in_nothing_is_set(monkeypatch):
+    monkeypatch.setattr(computing.importlib.util, "find_spec", lambda name: None)
+    before = dict(os.environ)
+    computing.set_up_gpus()
+    assert dict(os.environ) == before
+
+
+def test_the_flags_are_ones_that_this_jax_knows(gpu_plug_in):
     program = "from fastslow import computing; computing.set_up_gpus(); print(computing.devices())"
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    environment = {**os.environ, "PYTHONPATH": str(gpu_plug_in)}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment
+    )
     assert ended.stdout.strip() == computing.devices(), ended.stderr  # XLA aborts on unknown ones
 
 

@@ -22,7 +22,7 @@ from absl import flags
 
 from experiments import program
 from experiments.evidence import claims, grids, results
-from fastslow import checkpoint, registry, types
+from fastslow import checkpoint, registry, run_directory, types
 from fastslow.diagnostics import probing
 from fastslow.report import runs
 
@@ -70,19 +70,13 @@ def sweep(grid: str, root: pathlib.Path, probes: Sequence[grids.Probe]) -> None:
         results.lend(grid, root, program.folder(_OUT.value, "out"))
     command = sweep_command(grid)
     print("+", shlex.join(command), flush=True)
+    if _DRY_RUN.value:
+        plan(grid, root, command)
+        return
     ended = subprocess.run([sys.executable, *command[1:]], check=False)
 
     def wanted(run: runs.Run) -> bool:
         return grids.GRIDS[grid].holds(run.config, full=_FULL.value)
-
-    if _DRY_RUN.value:
-        if ended.returncode:
-            raise results.ResultsError(f"the runs of {grid} cannot be planned, see above")
-        kept = results.find([grid], root, wanted)
-        for method, by_seeds in sorted(kept.items()):
-            told = ", ".join(str(seed) for seed, _ in sorted(by_seeds))
-            print(f"kept and not run again: {method} of seed {told}")
-        return
 
     found = results.find([grid], program.folder(_OUT.value, "out"), wanted)
     for probe in probes:
@@ -93,6 +87,19 @@ def sweep(grid: str, root: pathlib.Path, probes: Sequence[grids.Probe]) -> None:
         results.replace(grid, made, root, wanted)
     if ended.returncode:
         raise results.ResultsError(f"runs of {grid} failed, see above; the same command goes on")
+
+
+def plan(grid: str, root: pathlib.Path, command: Sequence[str]) -> None:
+    """Show the sweep's plan, and how many of its cells are kept, finished, among the results."""
+    ended = subprocess.run([sys.executable, *command[1:]], stdout=subprocess.PIPE, text=True)
+    print(ended.stdout, end="")
+    if ended.returncode:
+        raise results.ResultsError(f"the runs of {grid} cannot be planned, see above")
+    planned = {pathlib.PurePath(line.split()[0]).name for line in ended.stdout.splitlines() if line}
+    kept = [path for path in (root / grid).glob("*/") if run_directory.is_done(path)]
+    count = sum(path.name in planned for path in kept)
+    if count:
+        print(f"{count} of these cells are kept in {root / grid} and will not be run again")
 
 
 def ask(probe: grids.Probe, directory: pathlib.Path) -> None:

@@ -12,10 +12,6 @@ import functools
 import jax
 import jax.numpy as jnp
 
-_product = functools.partial(
-    jnp.einsum, precision=jax.lax.Precision.HIGHEST, preferred_element_type=jnp.float32
-)
-
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def einsum(subscripts: str, x: jax.Array, y: jax.Array) -> jax.Array:
@@ -25,6 +21,11 @@ def einsum(subscripts: str, x: jax.Array, y: jax.Array) -> jax.Array:
     einsums with the terms exchanged.
     """
     return _product(subscripts, x.astype(y.dtype), y)
+
+
+def _product(subscripts: str, x: jax.Array, y: jax.Array) -> jax.Array:
+    precision = jax.lax.Precision.HIGHEST if y.dtype == jnp.float32 else None
+    return jnp.einsum(subscripts, x, y, precision=precision, preferred_element_type=jnp.float32)
 
 
 def _forward(

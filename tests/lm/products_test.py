@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from fastslow.lm import bits, products
+from fastslow.slow import batching
+from fastslow.slow.adapters import ADAPTERS
+from tests.slow import toy
 
 CASES = {
     "rti,io->rto": ((2, 3, 5), (5, 7)),
@@ -32,6 +35,36 @@ def test_einsum_and_both_gradients_match_numpy(subscripts):
     np.testing.assert_allclose(
         dy, np.einsum(f"{first},{result}->{second}", x, cotangent), atol=1e-5
     )
+
+
+def precisions(jaxpr):
+    """Return the precisions of all products of a program, those of its inner programs included."""
+    found = []
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            found.append(equation.params["precision"])
+        is_program = lambda x: hasattr(x, "eqns") or hasattr(x, "jaxpr")
+        for leaf in jax.tree.leaves(equation.params, is_leaf=is_program):
+            if is_program(leaf):
+                found += precisions(getattr(leaf, "jaxpr", leaf))
+    return found
+
+
+@pytest.mark.parametrize("name", ["full", "lora"])
+def test_every_product_in_float32_says_so_forward_and_backward(name):
+    """On GPUs a product that does not say so rounds its operands to TF32."""
+    adapter, base = ADAPTERS.build(name), toy.decoder_params()
+    inputs = batching.pack(toy.rows(0, prefixes=1)).inputs
+
+    def loss(trainable):
+        return toy.decoder_forward(adapter.bind(base, trainable), inputs).sum()
+
+    trainable = adapter.init(0, base)
+    found = precisions(jax.make_jaxpr(jax.value_and_grad(loss))(trainable).jaxpr)
+    found += precisions(jax.make_jaxpr(lambda x: adapter.merge(base, x))(trainable).jaxpr)
+    highest = jax.lax.Precision.HIGHEST
+    assert len(found) > 20
+    assert set(found) == {(highest, highest)}
 
 
 def test_bfloat16_kernel_rounds_operands_and_sums_in_float32():

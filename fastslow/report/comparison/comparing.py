@@ -335,7 +335,8 @@ def _code(everyone: Sequence[groups.Method]) -> list[str]:
         changed = "Begun and resumed with different code, packages or devices"
         notes.append(f"{changed}: {', '.join(mixed)}.")
     for key in ("git", "versions", "devices"):
-        distinct = {json.dumps(one.get(key), sort_keys=True): one.get(key) for one in about}
+        said = [one[key] for one in about if key in one]
+        distinct = {json.dumps(value, sort_keys=True): value for value in said}
         if len(distinct) > 1:
             values = [_brief(value) for value in distinct.values()]
             notes.append(f"Runs were made with different {key}: {'; '.join(values)}.")

@@ -232,6 +232,19 @@ def test_other_code_and_packages_are_told_and_do_not_stop_a_comparison(tmp_path)
     assert note in _compare(tmp_path).notes
 
 
+def test_different_devices_are_told_of_runs_that_say_them(tmp_path):
+    def write(name, seed, devices):
+        path = synthetic.write(tmp_path / name, seed=seed) / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **devices}))
+
+    write("a", 0, {})  # from before devices were noted
+    write("b", 1, {"devices": "cpu"})
+    assert not any("devices" in note for note in _compare(tmp_path).notes)
+    write("c", 2, {"devices": "gpu (NVIDIA H200)"})
+    note = "Runs were made with different devices: cpu; gpu (NVIDIA H200)."
+    assert note in _compare(tmp_path).notes
+
+
 def test_a_missing_score_leaves_the_metric_undefined_and_the_count_says_so(tmp_path):
     synthetic.write(tmp_path / "a", seed=0, unmeasured=[(9, task) for task in synthetic.TASKS])
     synthetic.write(tmp_path / "b", seed=1)
