@@ -22,7 +22,7 @@ from absl import flags
 
 from experiments import program
 from experiments.evidence import claims, grids, results
-from fastslow import checkpoint, registry, run_directory, types
+from fastslow import checkpoint, registry, types
 from fastslow.diagnostics import probing
 from fastslow.report import runs
 
@@ -34,7 +34,9 @@ _FULL = flags.DEFINE_boolean("full", False, "Full size: for accelerators, or day
 _OUT = flags.DEFINE_string("out", "runs/evidence", "Directory of the runs.")
 _RESULTS = flags.DEFINE_string("results", str(results.ROOT), "Where the results are kept.")
 _WORKERS = flags.DEFINE_integer("workers", 1, "Runs at a time.")
-_DRY_RUN = flags.DEFINE_boolean("dry_run", False, "Only list the runs, their state and the time.")
+_DRY_RUN = flags.DEFINE_boolean(
+    "dry_run", False, "Only list the runs, their state and the time; puts kept runs into --out."
+)
 _JUDGE_ONLY = flags.DEFINE_boolean("judge_only", False, "Judge the kept results; run nothing.")
 
 
@@ -66,14 +68,14 @@ def main(argv: Sequence[str]) -> None:
 
 def sweep(grid: str, root: pathlib.Path, probes: Sequence[grids.Probe]) -> None:
     """Run and probe what is missing of a grid and keep what is finished, also if some run fails."""
-    if not _DRY_RUN.value:
-        results.lend(grid, root, program.folder(_OUT.value, "out"))
+    results.lend(grid, root, program.folder(_OUT.value, "out"))
     command = sweep_command(grid)
     print("+", shlex.join(command), flush=True)
-    if _DRY_RUN.value:
-        plan(grid, root, command)
-        return
     ended = subprocess.run([sys.executable, *command[1:]], check=False)
+    if _DRY_RUN.value:
+        if ended.returncode:
+            raise results.ResultsError(f"the runs of {grid} cannot be planned, see above")
+        return
 
     def wanted(run: runs.Run) -> bool:
         return grids.GRIDS[grid].holds(run.config, full=_FULL.value)
@@ -87,19 +89,6 @@ def sweep(grid: str, root: pathlib.Path, probes: Sequence[grids.Probe]) -> None:
         results.replace(grid, made, root, wanted)
     if ended.returncode:
         raise results.ResultsError(f"runs of {grid} failed, see above; the same command goes on")
-
-
-def plan(grid: str, root: pathlib.Path, command: Sequence[str]) -> None:
-    """Show the sweep's plan, and how many of its cells are kept, finished, among the results."""
-    ended = subprocess.run([sys.executable, *command[1:]], stdout=subprocess.PIPE, text=True)
-    print(ended.stdout, end="")
-    if ended.returncode:
-        raise results.ResultsError(f"the runs of {grid} cannot be planned, see above")
-    planned = {pathlib.PurePath(line.split()[0]).name for line in ended.stdout.splitlines() if line}
-    kept = [path for path in (root / grid).glob("*/") if run_directory.is_done(path)]
-    count = sum(path.name in planned for path in kept)
-    if count:
-        print(f"{count} of these cells are kept in {root / grid} and will not be run again")
 
 
 def ask(probe: grids.Probe, directory: pathlib.Path) -> None:

@@ -157,21 +157,15 @@ def test_a_claim_that_no_run_was_asked_about_is_not_judged():
         results.judge("plasticity", unasked)
 
 
-def test_a_dry_run_tells_how_many_cells_are_kept_already(tmp_path):
-    root, out = tmp_path / "results", tmp_path / "out"
-    flags = ("--claim=zero_start", "--dry_run", f"--out={out}", f"--results={root}")
-    told = "cells are kept in"
-    status, output = cli.run("evidence", *flags)
+def test_a_dry_run_shows_kept_runs_as_finished(tmp_path):
+    flags = ("--claim=zero_start", "--dry_run", "--seeds=1:5")
+    status, output = cli.run("evidence", *flags, f"--out={tmp_path / 'a'}")
     assert status == 0, output
-    assert told not in output
-    for number, path in enumerate(sorted((results.ROOT / "zero_start").glob("*/"))):
-        name = path.name if number else f"{path.name}0"  # the first one of another configuration
-        shutil.copytree(path, root / "zero_start" / name)
-    status, output = cli.run("evidence", *flags)
-    assert f"5 of these {told} {root / 'zero_start'} and will not be run again" in output
-    status, output = cli.run("evidence", *flags, "--seeds=1:2")
-    assert f"2 of these {told}" in output
-    assert not out.exists()
+    assert "8 cells: 4 finished, 4 new" in output or "8 cells: 4 new, 4 finished" in output
+    none = f"--results={tmp_path / 'none'}"
+    status, output = cli.run("evidence", *flags, f"--out={tmp_path / 'b'}", none)
+    assert status == 0, output
+    assert "8 cells: 8 new" in output
 
 
 def test_seeds_that_cannot_be_planned_are_an_error_of_a_dry_run_too(tmp_path):
