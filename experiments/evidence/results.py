@@ -117,26 +117,15 @@ def _judged(name: str, found: effects.Found) -> types.Json:
     judged = [judging.judge(part, found) for part in claim.parts]
     if untold := [part.what for part in judged if not part.estimate.size]:
         raise ResultsError(f"no finished run tells the {untold[0]}")
+    everyone = [run for by_seeds in found.values() for run in by_seeds.values()]
     return {
         "claim": claim.statement,
         "verdict": judging.together(judged),
         "parts": [_part(part) for part in judged],
         "commits": _commits(found),
-        "versions": _of_all(found, "versions"),
-        "devices": _of_all(found, "devices"),
+        "versions": runs.said(everyone, "versions"),
+        "devices": runs.said(everyone, "devices"),
     }
-
-
-def _of_all(found: effects.Found, key: str) -> list[types.Json]:
-    """Return what config.json says under `key`, of all runs that say it, each value once."""
-    said = [
-        run.about[key]
-        for by_seeds in found.values()
-        for run in by_seeds.values()
-        if key in run.about
-    ]
-    distinct = {json.dumps(value, sort_keys=True): value for value in said}
-    return [distinct[text] for text in sorted(distinct)]
 
 
 def _commits(found: effects.Found) -> dict[str, list[str]]:

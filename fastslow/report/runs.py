@@ -161,6 +161,13 @@ def _check_schema(path: pathlib.Path, version: types.Json, known: int) -> None:
         raise RunsError(f"{path} is of schema version {version}; this program reads {known}")
 
 
+def said(found: Iterable[Run], key: str) -> list[types.Json]:
+    """Return the different values that runs have under `key` of config.json, where they have it."""
+    values = [run.about[key] for run in found if key in run.about]
+    distinct = {json.dumps(value, sort_keys=True): value for value in values}
+    return [distinct[text] for text in sorted(distinct)]
+
+
 def taught(run: Run) -> list[str]:
     """Return the task of every lesson."""
     return [row["task"] for row in records.of_kind(run.rows, "lesson")]

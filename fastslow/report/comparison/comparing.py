@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -328,18 +327,17 @@ def _unpaired(methods: Sequence[groups.Method], label: str | None) -> list[str]:
 
 def _code(everyone: Sequence[groups.Method]) -> list[str]:
     """Say which code, packages and devices differ between runs: a reason to doubt, no more."""
-    about = [run.about for method in everyone for run in method.runs]
-    mixed = [r.directory.name for m in everyone for r in m.runs if r.about.get("resumed")]
+    compared = [run for method in everyone for run in method.runs]
+    mixed = [run.directory.name for run in compared if run.about.get("resumed")]
     notes = []
     if mixed:
         changed = "Begun and resumed with different code, packages or devices"
         notes.append(f"{changed}: {', '.join(mixed)}.")
     for key in ("git", "versions", "devices"):
-        said = [one[key] for one in about if key in one]
-        distinct = {json.dumps(value, sort_keys=True): value for value in said}
-        if len(distinct) > 1:
-            values = [_brief(value) for value in distinct.values()]
-            notes.append(f"Runs were made with different {key}: {'; '.join(values)}.")
+        said = runs.said(compared, key)
+        if len(said) > 1:
+            told = "; ".join(map(_brief, said))
+            notes.append(f"Runs were made with different {key}: {told}.")
     return notes
 
 
