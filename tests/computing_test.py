@@ -107,12 +107,15 @@ def test_without_a_plug_in_nothing_is_set(monkeypatch):
 
 
 def test_the_flags_are_ones_that_this_jax_knows(gpu_plug_in):
-    program = "from fastslow import computing; computing.set_up_gpus(); print(computing.devices())"
+    program = (
+        "import os; from fastslow import computing; computing.set_up_gpus(); "
+        "print(os.environ['XLA_FLAGS'], computing.devices())"
+    )
     environment = {**os.environ, "PYTHONPATH": str(gpu_plug_in)}
     ended = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, env=environment
     )
-    assert ended.stdout.strip() == computing.devices(), ended.stderr  # XLA aborts on unknown ones
+    assert ended.stdout.strip() == f"{FLAGS} {computing.devices()}", ended.stderr  # or XLA aborts
 
 
 @pytest.mark.parametrize(
