@@ -2,7 +2,7 @@
 
 XLA's own derivative of a bfloat16 product multiplies float32 by bfloat16, which CPUs do at half
 speed or worse; here the cotangent is rounded to the same dtype as the operands. Float32 is float32:
-GPUs would by default round operands to TF32, whose 10 bits move log-probabilities by up to 1e-3.
+GPUs would by default round operands to TF32, whose 10 bits move log-probabilities by up to 2e-3.
 """
 
 from __future__ import annotations

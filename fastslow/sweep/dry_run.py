@@ -30,8 +30,10 @@ def print_plan(planned: Sequence[cells.Cell], console: rich.console.Console | No
 
 
 def estimate(left: int, mean_seconds: float | None) -> str:
-    """Return a line about the time that `left` cells take, one after the other."""
+    """Return a line about the time that `left` cells take, one after the other; 0 take none."""
     told = f"{wording.count(left, 'cell')} left"
+    if left == 0:
+        return told
     if mean_seconds is None:
         return f"{told}; the time is unknown until one has finished"
     together = wording.duration(left * mean_seconds)
