@@ -29,7 +29,7 @@ class Prefilled(NamedTuple):
     """Questions that have been read behind their prefix, ready for decoding."""
 
     prefix: attention.PrefixCache
-    question: attention.KVCache  # T tokens, in Q rows
+    question: tuple[attention.KVCache, ...]  # per layer: T tokens, in Q rows
     question_length: jax.Array  # (Q,) int32; 0 marks a row added to fill the bucket
     logits: jax.Array  # (Q, V) float32: of the first token
 
@@ -81,13 +81,16 @@ def prefill_questions(
     found = jnp.maximum(slots, 0)  # what stands before the question is not looked at
 
     def gather(leaf: jax.Array) -> jax.Array:
-        flat = leaf.reshape(*leaf.shape[:2], -1, leaf.shape[-1])
-        return bits.from_bits(bits.as_bits(flat)[:, :, found], flat[:, :, found])
+        flat = leaf.reshape(leaf.shape[0], -1, leaf.shape[-1])
+        return bits.from_bits(bits.as_bits(flat)[:, found], flat[:, found])
 
-    keys = gather(cache.keys.swapaxes(-1, -2)).swapaxes(-1, -2)
+    def of_questions(packed: attention.KVCache) -> attention.KVCache:
+        keys = gather(packed.keys.swapaxes(-1, -2)).swapaxes(-1, -2)
+        return attention.KVCache(keys, gather(packed.values))
+
     return Prefilled(
         prefix,
-        attention.KVCache(keys, gather(cache.values)),
+        tuple(map(of_questions, _unstack(cache, shape.layers))),
         lengths,
         decoder.logits(shape, variables, decoder.at(x, ends)),
     )
@@ -114,7 +117,7 @@ def decode(
     real = _by_row(prefilled.question_length > 0, rows)
     fixed = _Fixed(
         layers,
-        _unstack((prefilled.prefix.cache, prefilled.question), shape.layers),
+        tuple(zip(_unstack(prefilled.prefix.cache, shape.layers), prefilled.question, strict=True)),
         decoder.rotation(shape, _positions(prefilled, rows, capacity)),
     )
 
@@ -151,7 +154,7 @@ def _step(
     """Read the last sampled tokens: return logits (R, V) of the next and the written caches."""
     slot = state.step - 1
     lengths = prefilled.question_length[:, None]
-    width = prefilled.question.size
+    width = prefilled.question[0].size
     at = lambda table: jax.lax.dynamic_slice_in_dim(table, slot, 1, axis=1)
     tokens, rotation = jax.tree.map(at, (state.sampled.tokens, fixed.rotations))
     visible = jnp.arange(width) >= width - lengths
