@@ -11,9 +11,10 @@ from fastslow.lm import batch
 
 # Padding in a cache is cheap, and programs are dear: questions and completions see the prefix in
 # coarser buckets than it is read in, and decoding, whose program takes longest to compile, sees
-# questions in coarser ones too.
+# questions in coarser ones too; but finer than the prefix, since in every step each row reads the
+# cache of its own question, padding and all.
 _PREFIX_CACHE = batch.Buckets(256)
-_QUESTION_CACHE = batch.Buckets(128)
+_QUESTION_CACHE = batch.Buckets(64, steps=2)
 
 
 @dataclasses.dataclass(frozen=True)
