@@ -5,15 +5,26 @@ from fastslow.lm import loading, native
 
 
 @pytest.mark.parametrize(
-    ("flags", "dtype"),
-    [("fpu amx_bf16 avx", "bfloat16"), ("fpu avx512_bf16", "float32"), (None, "float32")],
+    ("vendor", "flags", "dtype"),
+    [
+        ("GenuineIntel", "fpu amx_bf16 avx", "bfloat16"),
+        ("GenuineIntel", "fpu avx512_bf16", "float32"),
+        ("AuthenticAMD", "fpu avx512_bf16", "bfloat16"),
+        ("AuthenticAMD", "fpu avx512f", "float32"),
+    ],
 )
-def test_a_cpu_takes_bfloat16_only_where_it_multiplies_it(tmp_path, monkeypatch, flags, dtype):
+def test_a_cpu_takes_bfloat16_only_where_it_multiplies_it_faster(
+    tmp_path, monkeypatch, vendor, flags, dtype
+):
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
     cpu_info = tmp_path / "cpuinfo"
-    if flags is not None:
-        cpu_info.write_text(f"processor : 0\nflags : {flags}\n")
+    cpu_info.write_text(f"processor\t: 0\nvendor_id\t: {vendor}\nflags\t\t: {flags}\n")
     assert native.dtype(cpu_info) == dtype
+
+
+def test_a_cpu_that_tells_nothing_of_itself_takes_float32(tmp_path, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
+    assert native.dtype(tmp_path / "none") == "float32"
 
 
 def test_accelerators_take_bfloat16(tmp_path, monkeypatch):
