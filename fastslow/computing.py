@@ -13,8 +13,6 @@ import jax
 
 from fastslow import cache
 
-_M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
-_MEBIBYTE = 1 << 20
 _GPU_FLAGS = {
     # Our programs are many and small. With generated products one backward program took 44 s to
     # compile and 27 ms to run on an H200, without 5 s and 37 ms (see benchmarks/engine.py).
@@ -25,10 +23,9 @@ _GPU_FLAGS = {
 
 
 def prepare() -> None:
-    """Set up GPUs, the persistent compilation cache, and the return of freed arrays' memory."""
+    """Set up GPUs and the persistent compilation cache."""
     set_up_gpus()
     keep_programs()
-    map_large_blocks()
 
 
 def set_up_gpus() -> None:
@@ -72,16 +69,17 @@ def keep_programs() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
-def map_large_blocks() -> None:
-    """Let every block from 1 MiB on be a mapping of its own.
+def give_back_memory() -> None:
+    """Return the memory of freed arrays to the system; takes some hundredths of a second.
 
-    glibc raises this threshold by itself to as much as 32 MiB when a large block is freed. Arrays
-    below it then live and die on heaps that small long-lived objects pin: a run that makes an array
-    of some megabytes per weight and layer, over and over, ends at more than twice the memory that
-    it ever used at once. Platforms without the option are left as they are.
+    glibc keeps freed blocks of up to 32 MiB for later ones, small long-lived objects come to lie
+    between them, and a run would end at twice the memory that it ever used at once. Letting every
+    such block be a mapping of its own is no remedy: products on CPUs take scratch space of that
+    size in every call, and fresh pages nearly doubled the time of a decoding step. Platforms
+    without the function are left as they are.
     """
     if sys.platform != "linux":
         return
-    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
-    if set_option is not None:
-        set_option(_M_MMAP_THRESHOLD, _MEBIBYTE)
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

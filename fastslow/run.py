@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from fastslow import checkpoint, config, learner, run_state, seeds, teaching, types
+from fastslow import checkpoint, computing, config, learner, run_state, seeds, teaching, types
 from fastslow.evaluation import evaluator
 from fastslow.report import happenings, predictions, records
 
@@ -46,6 +46,7 @@ def run(
         records.append(directory, row, seconds=time.monotonic() - started)
         saved = run_state.save(state, experiment.learner)
         checkpoint.save(directory, state.position, saved, keep=keep)
+        computing.give_back_memory()
     return state
 
 
