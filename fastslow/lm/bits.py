@@ -3,7 +3,7 @@
 XLA on CPUs slices bfloat16 arrays by first converting the whole array to float32, and hoists that
 out of loops: a scan over stacked weights, or over what a backward pass kept, would begin with a
 float32 copy of the stack. Integers of the same width are sliced as they are. Wider floats travel as
-they are: to look at them as bits costs a copy.
+they are.
 """
 
 from __future__ import annotations
@@ -27,7 +27,18 @@ def from_bits(encoded: types.PyTree, tree: types.PyTree) -> types.PyTree:
     `tree` must hold the same values; what travels as bits has its gradient from there, and its
     computation is dead code.
     """
-    return jax.tree.map(lambda bits, x: _from_bits(bits, x) if _is_half(x) else bits, encoded, tree)
+    return jax.tree.map(lambda bits, x: _from_bits(bits, x) if _is_half(x) else x, encoded, tree)
+
+
+def entry(stacked: types.PyTree, index: jax.Array) -> types.PyTree:
+    """Return the bits of the entry `index` () of every array: for loops that walk along an axis.
+
+    The barrier keeps XLA from taking the bits of whole arrays before the loop, which copies them.
+    """
+    arrays = jax.lax.stop_gradient(stacked)
+    held, here = jax.lax.optimization_barrier((arrays, index))
+    take = lambda x: jax.lax.dynamic_index_in_dim(x, here, keepdims=False)
+    return jax.tree.map(take, as_bits(held))
 
 
 def _is_half(x: jax.Array) -> bool:

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from fastslow import types
-from fastslow.lm import attention, batch, bits, block, config, products
+from fastslow.lm import attention, batch, bits, block, config, native, products
 
 Variables: TypeAlias = Mapping[str, Any]  # {"params": ..., "lora": ... (optional)}
 
@@ -136,7 +136,8 @@ def encode(
     module = block.Block(shape)
 
     def layer(x: jax.Array, sliced: Any) -> tuple[jax.Array, Any]:
-        weights, prefix_cache = bits.from_bits(*sliced)
+        index, like = sliced
+        weights, prefix_cache = bits.from_bits(bits.entry(stacks, index), like)
         x, cache = apply(module, weights, x, prefix_cache, around)
         return x, (bits.as_bits(cache), cache)
 
@@ -146,9 +147,34 @@ def encode(
     x, cache = jax.lax.scan(
         jax.checkpoint(layer, prevent_cse=False, policy=policy),
         embedded(shape, variables, jnp.asarray(rows.tokens)),
-        (bits.as_bits(stacks), stacks),
+        (jnp.arange(shape.layers), stacks),
     )
     return x, bits.from_bits(*cache)
+
+
+def encode_in_blocks(
+    shape: config.DecoderConfig,
+    variables: Variables,
+    prefix: attention.PrefixCache,
+    rows: batch.Rows,
+) -> tuple[jax.Array, attention.KVCache]:
+    """Run rows like `encode`, as many at a time as the processor's cache favours."""
+    count, width = rows.tokens.shape
+    size = native.rows_at_once(count, width)
+    if size == count:
+        return encode(shape, variables, prefix, rows)
+
+    def run(some: batch.Rows) -> Any:
+        x, cache = encode(shape, variables, prefix, some)
+        return x, bits.as_bits(cache), cache
+
+    def joined(blocks: jax.Array) -> jax.Array:  # (B, L, K, R / B, ...) as (L, K, R, ...)
+        first = jnp.moveaxis(blocks, 0, 2)
+        return first.reshape(*first.shape[:2], count, *first.shape[4:])
+
+    blocks = jax.tree.map(lambda x: jnp.reshape(x, (-1, size, width)), rows)
+    x, *caches = jax.lax.map(run, blocks)
+    return x.reshape(count, width, -1), bits.from_bits(*jax.tree.map(joined, caches))
 
 
 def prefill_prefix(

@@ -75,7 +75,7 @@ def prefill_questions(
     questions: Questions,
 ) -> Prefilled:
     """Read packed questions, and give each a cache of `width` tokens, flush right."""
-    x, cache = decoder.encode(shape, variables, prefix, rows)
+    x, cache = decoder.encode_in_blocks(shape, variables, prefix, rows)
     ends, lengths = map(jnp.asarray, questions)
     slots = ends[:, None] + jnp.arange(1 - width, 1)
     found = jnp.maximum(slots, 0)  # what stands before the question is not looked at

@@ -43,7 +43,7 @@ def logprobs(
     `predictors` (Q, S): the tokens of request q that predict something, as indices among all
     tokens of the rows.
     """
-    x, _ = decoder.encode(shape, variables, prefix, rows)
+    x, _ = decoder.encode_in_blocks(shape, variables, prefix, rows)
 
     def look_up(row: tuple[jax.Array, Targets]) -> jax.Array:
         x, wanted = row
@@ -63,7 +63,7 @@ def states(
     predictors: jax.Array,
 ) -> jax.Array:
     """Return the residual stream (Q, S, D) at `predictors`, which are as in `logprobs`."""
-    x, _ = decoder.encode(shape, variables, prefix, rows)
+    x, _ = decoder.encode_in_blocks(shape, variables, prefix, rows)
     return decoder.at(x, predictors)
 
 

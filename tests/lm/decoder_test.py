@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fastslow.lm import batch, config, decoder, packing
+from fastslow.lm import batch, config, decoder, native, packing
 from tests.lm import numpy_decoder, small
 from tests.lm.config_test import LLAMA3
 
@@ -285,3 +285,26 @@ def test_sequences_on_one_row_do_not_see_each_other():
     for found, alone in ((logits[:4], first), (logits[4:], second)):
         expected = numpy_decoder.logits(small.CONFIG, params, [*alone])
         np.testing.assert_allclose(found, expected, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_rows_in_blocks_are_read_as_rows_all_at_once(dtype, monkeypatch):
+    shape = small.CONFIG
+    variables = {"params": decoder.init(shape, 0, jnp.dtype(dtype))}
+    rng = np.random.default_rng(7)
+    prefix = np.array(small.tokens(rng, 5), np.int32)
+    shared = decoder.prefill_prefix(shape, variables, prefix, np.int32(5))
+    tokens = rng.integers(3, 40, (6, 8)).astype(np.int32)
+    rows = batch.plain_rows(tokens, np.array([8, 3, 8, 1, 5, 8], np.int32))
+    whole = decoder.encode(shape, variables, shared, rows)
+    monkeypatch.setattr(native, "rows_at_once", lambda rows, width: 2)
+    blocks = jax.jit(functools.partial(decoder.encode_in_blocks, shape))(variables, shared, rows)
+    tolerance = TOLERANCE if dtype == "float32" else 0.05
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(
+            np.asarray(a, np.float32), np.asarray(b, np.float32), atol=tolerance
+        ),
+        whole,
+        blocks,
+    )
+    assert jax.tree.map(jnp.shape, whole) == jax.tree.map(jnp.shape, blocks)

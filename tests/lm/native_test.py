@@ -34,3 +34,17 @@ def test_accelerators_take_bfloat16(tmp_path, monkeypatch):
 
 def test_models_are_loaded_in_it_unless_told_otherwise():
     assert loading.load("tiny-random").digest.endswith(f"-{native.dtype()}")
+
+
+@pytest.mark.parametrize(
+    ("rows", "width", "size"),
+    [(32, 160, 4), (4, 224, 4), (10, 128, 5), (7, 160, 1), (2, 4096, 1), (1, 64, 1)],
+)
+def test_a_cpu_takes_as_many_rows_as_fit_its_cache_and_divide_them(monkeypatch, rows, width, size):
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
+    assert native.rows_at_once(rows, width) == size
+
+
+def test_accelerators_take_all_rows(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert native.rows_at_once(32, 160) == 32
