@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from fastslow import checkpoint, config, learner, run, run_state, scheduler, types
+from fastslow import checkpoint, computing, config, learner, run, run_state, scheduler, types
 from fastslow.report import happenings, predictions, records
 from tests import toy
 
@@ -60,6 +60,16 @@ def test_records_have_one_row_per_event_in_order(whole):
     assert [row["kind"] for row in found] == kinds
     assert state.position == len(events)
     assert state.slow_steps == 2 * kinds.count("lesson")
+
+
+def test_freed_memory_is_given_back_after_every_event(tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr(
+        computing, "give_back_memory", lambda: given.append(len(checkpoint.events(tmp_path)))
+    )
+    made = experiment()
+    run.run(made, fresh(made), tmp_path, keep=checkpoint.ALL)
+    assert given == [1 + event.index for event in made.stream.events()]  # what is kept is safe then
 
 
 def test_prompts_move_before_weights_and_both_see_the_lesson(whole):
