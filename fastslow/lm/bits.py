@@ -31,14 +31,13 @@ def from_bits(encoded: types.PyTree, tree: types.PyTree) -> types.PyTree:
 
 
 def entry(stacked: types.PyTree, index: jax.Array) -> types.PyTree:
-    """Return the bits of the entry `index` () of every array: for loops that walk along an axis.
+    """Return the bits of the entries `index` (...) of every array, for use within loops.
 
     The barrier keeps XLA from taking the bits of whole arrays before the loop, which copies them.
     """
     arrays = jax.lax.stop_gradient(stacked)
     held, here = jax.lax.optimization_barrier((arrays, index))
-    take = lambda x: jax.lax.dynamic_index_in_dim(x, here, keepdims=False)
-    return jax.tree.map(take, as_bits(held))
+    return jax.tree.map(lambda x: x[here], as_bits(held))
 
 
 def _is_half(x: jax.Array) -> bool:

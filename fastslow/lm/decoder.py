@@ -41,14 +41,16 @@ class Ends(nn.Module):
     def embedded(self, tokens: jax.Array) -> jax.Array:
         """Return the residual stream (R, T, D) before the first block."""
         table = self.embed.embedding
-        found = bits.from_bits(bits.as_bits(table)[tokens], table[tokens])
+        found = bits.from_bits(bits.entry(table, tokens), table[tokens])
         return jnp.asarray(found).astype(jnp.float32)
 
     def logits(self, x: jax.Array) -> jax.Array:
         """Map the residual stream (R, T, D) to float32 logits (R, T, V)."""
         hidden = self.final_norm(x)
         if self.config.tied:
-            return products.einsum("rtd,vd->rtv", hidden, self.embed.embedding)
+            # The larger operand on the left is read as it is; on the right it would be transposed.
+            by_token = products.einsum("rtd,vd->vrt", hidden, self.embed.embedding)
+            return jnp.moveaxis(by_token, 0, -1)
         return self.head(hidden)
 
 
