@@ -57,13 +57,15 @@ class _Fixed(NamedTuple):
 
     layers: Layers
     caches: tuple[tuple[attention.KVCache, attention.KVCache], ...]  # per layer, only read
-    rotations: block.Rotation  # of the tokens that may come, T = N
+    starts: jax.Array  # (R, 1) int32: how many tokens stand before each completion
 
 
 class _State(NamedTuple):
     step: jax.Array  # () int32: tokens sampled so far
     sampled: Sampled
     completions: tuple[attention.KVCache, ...]  # per layer
+    # Of the last token. Made where it is used, each layer would make it, for every element.
+    rotation: block.Rotation
 
 
 def prefill_questions(
@@ -118,7 +120,7 @@ def decode(
     fixed = _Fixed(
         layers,
         tuple(zip(_unstack(prefilled.prefix.cache, shape.layers), prefilled.question, strict=True)),
-        decoder.rotation(shape, _positions(prefilled, rows, capacity)),
+        _by_row(prefilled.prefix.length + prefilled.question_length[:, None], rows),
     )
 
     def unfinished(state: _State) -> jax.Array:
@@ -127,14 +129,18 @@ def decode(
     def advance(state: _State) -> _State:
         logits, completions = _step(shape, variables, fixed, prefilled, state)
         return _State(
-            state.step + 1, _append(state.sampled, logits, state.step, options), completions
+            state.step + 1,
+            _append(state.sampled, logits, state.step, options),
+            completions,
+            decoder.rotation(shape, fixed.starts + state.step),
         )
 
     first = _append(_empty(rows, capacity), _by_row(prefilled.logits, rows), jnp.int32(0), options)
     values = jnp.zeros((shape.kv_heads, rows, capacity, shape.head_dim))
     completions = (attention.KVCache(values.swapaxes(-1, -2), values),) * shape.layers
-    last = jax.lax.while_loop(unfinished, advance, _State(jnp.int32(1), first, completions))
-    return last.sampled
+    rotation = decoder.rotation(shape, fixed.starts)
+    state = _State(jnp.int32(1), first, completions, rotation)
+    return jax.lax.while_loop(unfinished, advance, state).sampled
 
 
 def _unstack(stacked: Any, count: int) -> tuple[Any, ...]:
@@ -155,10 +161,9 @@ def _step(
     slot = state.step - 1
     lengths = prefilled.question_length[:, None]
     width = prefilled.question[0].size
-    at = lambda table: jax.lax.dynamic_slice_in_dim(table, slot, 1, axis=1)
-    tokens, rotation = jax.tree.map(at, (state.sampled.tokens, fixed.rotations))
+    tokens = jax.lax.dynamic_slice_in_dim(state.sampled.tokens, slot, 1, axis=1)
     visible = jnp.arange(width) >= width - lengths
-    places = block.StepPlaces(rotation, prefilled.prefix.length, visible, slot)
+    places = block.StepPlaces(state.rotation, prefilled.prefix.length, visible, slot)
     module = block.Block(shape)
     # Jitted, so that it is traced once and not for every layer.
     layer = jax.jit(functools.partial(decoder.apply, module, method=block.Block.step))
@@ -170,12 +175,6 @@ def _step(
         x, written = layer(weights, x, block.Caches(*fixed_caches, cache), places)
         completions.append(written)
     return decoder.logits(shape, variables, x)[:, 0], tuple(completions)
-
-
-def _positions(prefilled: Prefilled, rows: int, capacity: int) -> jax.Array:
-    """Return where in its row each token of a completion stands, (R, N)."""
-    lengths = prefilled.prefix.length + prefilled.question_length[:, None]
-    return _by_row(lengths + jnp.arange(capacity), rows)
 
 
 def _by_row(of_question: jax.Array, rows: int) -> jax.Array:
