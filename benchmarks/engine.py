@@ -5,7 +5,9 @@
 Peers: `naive.py`, and with --probe a module of the interface (prefix, suffix, sample, logps, lora,
 tobf) of the prototype this engine replaced. One shared prompt, rows of random tokens, --answers
 rows to each question as in a slow step, every row decodes to the full length. Best of --repeats
-after one warm-up call, which compiles; tokens count once, however often a peer computes them.
+rounds after one warm-up call, which compiles; in a round everyone has a turn, so that what slows
+the machine down for a minute slows everyone down. Tokens count once, however often a peer computes
+them.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ _PREFIX = flags.DEFINE_integer("prefix", 170, "Tokens of the shared prompt.")
 _QUESTION = flags.DEFINE_integer("question", 64, "Tokens of each row's question.")
 _COMPLETION = flags.DEFINE_integer("completion", 6, "Tokens trained on, per row.")
 _NEW_TOKENS = flags.DEFINE_integer("new_tokens", 16, "Tokens decoded, per row.")
-_REPEATS = flags.DEFINE_integer("repeats", 3, "Timed calls, of which the fastest counts.")
+_REPEATS = flags.DEFINE_integer("repeats", 3, "Timed rounds; the fastest of each call counts.")
 
 _RANK = 8
 _ADAPTED = ("q", "v", "up", "down")
@@ -51,6 +53,14 @@ class Inputs(NamedTuple):
     prefix: np.ndarray  # (P,)
     questions: np.ndarray  # (R, T)
     completions: np.ndarray  # (R, N)
+
+
+class Calls(NamedTuple):
+    """What is timed of one contender."""
+
+    prompt: Callable[[], Any]
+    both: Callable[[], Any]  # prompt and decoding
+    update: Callable[[], Any]
 
 
 class Seconds(NamedTuple):
@@ -71,15 +81,31 @@ class Endless(NamedTuple):
         return ""
 
 
-def fastest(function: Callable[[], Any]) -> float:
-    """Return the least wall time of a call, after one that compiles."""
-    times = []
-    for _ in range(1 + _REPEATS.value):
-        started = time.perf_counter()
-        jax.block_until_ready(function())
-        times.append(time.perf_counter() - started)
-    print(f"    first call {times[0]:6.1f} s, then {min(times[1:]):7.3f} s", flush=True)
-    return min(times[1:])
+def wall_time(call: Callable[[], Any]) -> float:
+    """Return the wall time of a call and of the arrays it returns."""
+    started = time.perf_counter()
+    jax.block_until_ready(call())
+    return time.perf_counter() - started
+
+
+def measure(contenders: dict[str, Calls]) -> dict[str, Seconds]:
+    """Time all calls of everyone in turn, after one of each that compiles."""
+    for name, calls in contenders.items():
+        first = ", ".join(f"{wall_time(call):.1f} s" for call in calls)
+        print(f"{name}: first calls of prompt, prompt + decoding, update: {first}", flush=True)
+    times: dict[str, list[list[float]]] = {name: [] for name in contenders}
+    for number in range(_REPEATS.value):
+        for name, calls in contenders.items():
+            times[name].append([wall_time(call) for call in calls])
+            taken = ", ".join(f"{each:.3f} s" for each in times[name][-1])
+            print(f"round {number + 1}, {name}: {taken}", flush=True)
+    best = {
+        name: [min(each) for each in zip(*rounds, strict=True)] for name, rounds in times.items()
+    }
+    return {
+        name: Seconds(prompt, both - prompt, update)
+        for name, (prompt, both, update) in best.items()
+    }
 
 
 def adapters(language_model: model.LanguageModel) -> Any:
@@ -103,8 +129,8 @@ def mean_logprob(logits: jax.Array, tokens: np.ndarray) -> jax.Array:
     return jnp.take_along_axis(logprobs, tokens[..., None], axis=-1).mean()
 
 
-def time_engine(language_model: model.LanguageModel, inputs: Inputs) -> Seconds:
-    """Measure the engine through its public interface, and the update through completion_logits."""
+def engine_calls(language_model: model.LanguageModel, inputs: Inputs) -> Calls:
+    """Return the engine's, by its public interface, and the update by completion_logits."""
     c, variables = language_model.config, {"params": language_model.params}
     silent = dataclasses.replace(language_model, chat=Endless())  # type: ignore[arg-type]
     runner = engine_lib.Engine(silent)
@@ -117,8 +143,6 @@ def time_engine(language_model: model.LanguageModel, inputs: Inputs) -> Seconds:
     generate = functools.partial(
         runner.generate, variables, requests, temperature=1.0, layers=layers
     )
-    prompt = fastest(lambda: generate(max_tokens=1))
-    both = fastest(lambda: generate(max_tokens=_NEW_TOKENS.value))
     answers = _ANSWERS.value
     grouped = inputs.completions.reshape(-1, answers, inputs.completions.shape[1])
     packed = packing.token_batch(prefix, inputs.questions[::answers].tolist(), grouped.tolist())
@@ -132,21 +156,21 @@ def time_engine(language_model: model.LanguageModel, inputs: Inputs) -> Seconds:
         return jax.value_and_grad(loss)(lora)
 
     lora = adapters(language_model)
-    return Seconds(
-        prompt, both - prompt, fastest(lambda: update(lora, language_model.params, packed))
+    return Calls(
+        lambda: generate(max_tokens=1),
+        lambda: generate(max_tokens=_NEW_TOKENS.value),
+        lambda: update(lora, language_model.params, packed),
     )
 
 
-def time_naive(language_model: model.LanguageModel, inputs: Inputs) -> Seconds:
-    """Measure the naive peer."""
+def naive_calls(language_model: model.LanguageModel, inputs: Inputs) -> Calls:
+    """Return the naive peer's."""
     c, variables = language_model.config, {"params": language_model.params}
     repeated = np.broadcast_to(inputs.prefix, (len(inputs.questions), len(inputs.prefix)))
     prompts = np.concatenate([repeated, inputs.questions], axis=1)
     rows = np.concatenate([prompts, inputs.completions], axis=1)
     read = jax.jit(functools.partial(naive.completion_logits, c, 1))
-    prompt = fastest(lambda: read(variables, prompts))
     generate = jax.jit(functools.partial(naive.generate, c, _NEW_TOKENS.value))
-    both = fastest(lambda: generate(variables, prompts, jax.random.key(0)))
 
     @jax.jit
     def update(lora: Any, params: Any, rows: jax.Array) -> Any:
@@ -158,12 +182,15 @@ def time_naive(language_model: model.LanguageModel, inputs: Inputs) -> Seconds:
         return jax.value_and_grad(loss)(lora)
 
     lora = adapters(language_model)
-    update_seconds = fastest(lambda: update(lora, language_model.params, rows))
-    return Seconds(prompt, both - prompt, update_seconds)
+    return Calls(
+        lambda: read(variables, prompts),
+        lambda: generate(variables, prompts, jax.random.key(0)),
+        lambda: update(lora, language_model.params, rows),
+    )
 
 
-def time_probe(path: str, language_model: model.LanguageModel, inputs: Inputs) -> Seconds:
-    """Measure the prototype, with its own parameter tree."""
+def probe_calls(path: str, language_model: model.LanguageModel, inputs: Inputs) -> Calls:
+    """Return the prototype's, on its own parameter tree."""
     spec = importlib.util.spec_from_file_location("probe", path)
     if spec is None or spec.loader is None:
         raise app.UsageError(f"--probe={path} is no Python module")
@@ -178,9 +205,7 @@ def time_probe(path: str, language_model: model.LanguageModel, inputs: Inputs) -
         hidden, _ = probe.suffix(params, {}, probe.prefix(params, {}, prefix), questions, full)
         return probe.logits(params, hidden[:, -1])
 
-    prompt = fastest(lambda: read(params, prefix, questions))
     sample = functools.partial(probe.sample, params, {}, prefix, questions, full)
-    both = fastest(lambda: sample(jax.random.key(0), 1.0, new=_NEW_TOKENS.value))
 
     @jax.jit
     def update(lora: Any, params: Any, rows: Inputs) -> Any:
@@ -193,7 +218,11 @@ def time_probe(path: str, language_model: model.LanguageModel, inputs: Inputs) -
         return jax.value_and_grad(loss)(lora)
 
     lora = probe.lora(params, r=_RANK)
-    return Seconds(prompt, both - prompt, fastest(lambda: update(lora, params, inputs)))
+    return Calls(
+        lambda: read(params, prefix, questions),
+        lambda: sample(jax.random.key(0), 1.0, new=_NEW_TOKENS.value),
+        lambda: update(lora, params, inputs),
+    )
 
 
 def _probe_params(language_model: model.LanguageModel) -> Any:
@@ -264,18 +293,12 @@ def main(argv: Sequence[str]) -> None:
         )
     )
     inputs = inputs._replace(questions=np.repeat(inputs.questions, _ANSWERS.value, axis=0))
-    contenders: dict[str, Callable[[], Seconds]] = {
-        "engine": lambda: time_engine(language_model, inputs)
-    }
+    contenders = {"engine": engine_calls(language_model, inputs)}
     if _NAIVE.value:
-        contenders["naive"] = lambda: time_naive(language_model, inputs)
+        contenders["naive"] = naive_calls(language_model, inputs)
     if path := _PROBE.value:
-        contenders["probe"] = lambda: time_probe(path, language_model, inputs)
-    times = {}
-    for name, contender in contenders.items():
-        print(f"{name}: prompt, prompt + decoding, update", flush=True)
-        times[name] = contender()
-    report(times)
+        contenders["probe"] = probe_calls(path, language_model, inputs)
+    report(measure(contenders))
 
 
 if __name__ == "__main__":
