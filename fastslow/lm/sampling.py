@@ -20,39 +20,40 @@ def choose(
 
     The noise of a row is a function of its seed (uint32) and `step` alone. Temperature 0 is greedy.
     """
-    rows, vocabulary = logits.shape
+    columns = logits.T  # as a product with the embedding table has them; the two transposes cancel
+    vocabulary, rows = columns.shape
     size = math.isqrt(vocabulary - 1) + 1
     padding = -vocabulary % size
-    padded = jnp.pad(logits, ((0, 0), (0, padding)), constant_values=-jnp.inf)
-    blocks = padded.reshape(rows, -1, size)
-    totals = jax.nn.logsumexp(blocks, axis=-1)
+    padded = jnp.pad(columns, ((0, padding), (0, 0)), constant_values=-jnp.inf)
+    blocks = padded.reshape(-1, size, rows)
+    totals = jax.nn.logsumexp(blocks, axis=1)
     tokens = jax.lax.cond(
         temperature > 0,
         lambda: _sample(blocks, totals, temperature, seeds, step),
-        lambda: _argmax(blocks, blocks.max(-1), jnp.float32(0)),
+        lambda: _argmax(blocks, blocks.max(1), jnp.float32(0)),
     )
-    chosen = jnp.take_along_axis(logits, tokens[:, None], axis=-1)[:, 0]
-    return tokens, chosen - jax.nn.logsumexp(totals, axis=-1)
+    chosen = jnp.take_along_axis(columns, tokens[None], axis=0)[0]
+    return tokens, chosen - jax.nn.logsumexp(totals, axis=0)
 
 
 def _sample(
     blocks: jax.Array, totals: jax.Array, temperature: jax.Array, seeds: jax.Array, step: jax.Array
 ) -> jax.Array:
-    """Sample indices (R,) of softmax(blocks / temperature) over the last two axes of (R, B, S).
+    """Sample indices (R,) of softmax(blocks / temperature) over the first two axes of (B, S, R).
 
-    `totals` (R, B) are the blocks' log-sum-exp at temperature 1, at which most is sampled.
+    `totals` (B, R) are the blocks' log-sum-exp at temperature 1, at which most is sampled.
     """
-    _, count, size = blocks.shape
+    count, size, _ = blocks.shape
     keys = jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(seed), step))(seeds)
-    noise = jax.vmap(lambda key: jax.random.gumbel(key, (count + size,)))(keys)
+    noise = jax.vmap(lambda key: jax.random.gumbel(key, (count + size,)), out_axes=1)(keys)
     weights = jax.lax.cond(
-        temperature == 1, lambda: totals, lambda: jax.nn.logsumexp(blocks / temperature, axis=-1)
+        temperature == 1, lambda: totals, lambda: jax.nn.logsumexp(blocks / temperature, axis=1)
     )
-    return _argmax(blocks, weights + noise[:, :count], temperature * noise[:, count:])
+    return _argmax(blocks, weights + noise[:count], temperature * noise[count:])
 
 
 def _argmax(blocks: jax.Array, weights: jax.Array, noise: jax.Array) -> jax.Array:
-    """Return the index (R,) of the largest noisy entry in the block of largest weight (R, B)."""
-    best = jnp.argmax(weights, axis=-1)
-    block = jnp.take_along_axis(blocks, best[:, None, None], axis=1)[:, 0] + noise
-    return (best * blocks.shape[2] + jnp.argmax(block, axis=-1)).astype(jnp.int32)
+    """Return the index (R,) of the largest noisy entry in the block of largest weight (B, R)."""
+    best = jnp.argmax(weights, axis=0)
+    block = jnp.take_along_axis(blocks, best[None, None], axis=0)[0] + noise
+    return (best * blocks.shape[1] + jnp.argmax(block, axis=0)).astype(jnp.int32)
