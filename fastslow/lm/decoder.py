@@ -51,7 +51,8 @@ class Ends(nn.Module):
             # The larger operand on the left is read as it is; on the right it would be transposed.
             by_token = products.einsum("rtd,vd->vrt", hidden, self.embed.embedding)
             return jnp.moveaxis(by_token, 0, -1)
-        return self.head(hidden)
+        # XLA on CPUs moves a later transpose into a bfloat16 product, and then cannot run it.
+        return jnp.asarray(jax.lax.optimization_barrier(self.head(hidden)))
 
 
 def init(shape: config.DecoderConfig, seed: int, dtype: jnp.dtype) -> types.PyTree:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fastslow.lm import batch, chunks, engine
+from fastslow.lm import batch, chunks, decoder, engine
 from tests.lm import numpy_decoder, small
 
 # Few shapes, so that the tests compile little.
@@ -73,6 +75,19 @@ def test_greedy_is_the_argmax_of_repeated_full_forward_passes():
         assert completion.tokens.tolist() == exact_greedy(request, 6)
         assert not completion.finished
         assert completion.text == " ".join(map(str, completion.tokens))
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_bfloat16_decodes_with_either_head(tied):
+    """Compilers move transposes into products, and not all can run what comes out of that."""
+    shape = dataclasses.replace(small.CONFIG, tied=tied)
+    params = decoder.init(shape, 0, jnp.dtype("bfloat16"))
+    runner = engine.Engine(dataclasses.replace(model(), config=shape, params=params), SETTINGS)
+    requests = make_requests(7)
+    completions, _ = runner.generate({"params": params}, requests, temperature=1, max_tokens=6)
+    scored, _ = runner.score({"params": params}, requests, [c.tokens for c in completions])
+    for completion, scores in zip(completions, scored, strict=True):
+        np.testing.assert_allclose(completion.logprobs, scores, atol=0.05)
 
 
 def test_logprobs_are_untempered_and_agree_with_scoring_and_float64():
